@@ -1,0 +1,420 @@
+//! The one HTTP client, for REST and git alike: proxy, certificates, limits, and what a refusal
+//! means.
+//!
+//! It speaks HTTP/1.1 only: the service has answered 413 to large HTTP/2 bodies. It follows no
+//! redirect, so a credential goes to the one origin that the request names. Asynchronous code
+//! stays in here: the blocking client of reqwest loses an answer that comes before the end of a
+//! streamed upload, and that answer is often the reason why the upload ends.
+
+mod fault;
+mod refusal;
+mod upload;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
+use url::Url;
+
+pub use fault::{Error, TlsFault};
+pub use refusal::{Reason, Refusal};
+pub use reqwest::{Method, StatusCode};
+pub use upload::Upload;
+
+/// The most bytes of a JSON answer that are read: a list of every project of a large
+/// organization is well below it.
+const JSON_LIMIT: usize = 16 << 20;
+/// The most bytes of a refusal that are read, to find its reason.
+const REFUSAL_LIMIT: usize = 64 << 10;
+/// How often a repeatable request is sent at most, where the service asks for patience.
+const TRIES: u32 = 3;
+
+/// How long what may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From the look-up of the name to the end of the TLS handshake.
+    pub connect: Duration,
+    /// With no byte in either direction.
+    pub silence: Duration,
+    /// The longest wait that a `Retry-After` can ask for; a longer one ends the command.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            silence: Duration::from_secs(60),
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The name of the header that signs a request.
+pub use reqwest::header::AUTHORIZATION;
+
+/// A line of `http.extraHeader`, `Name: value`, as a header; none for a line that is no header.
+pub fn header_line(line: &str) -> Option<(HeaderName, SecretString)> {
+    let (name, value) = line.split_once(':')?;
+    Some((name.trim().parse().ok()?, value.trim().to_owned().into()))
+}
+
+/// How the network is reached.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The proxy's URL; it may hold a password.
+    pub proxy: Option<SecretString>,
+    /// Hosts reached without the proxy, in the form of `NO_PROXY`.
+    pub no_proxy: Option<String>,
+    /// A PEM bundle whose certificates are trusted beside the system's.
+    pub certificates: Option<PathBuf>,
+    /// Time limits.
+    pub limits: Limits,
+}
+
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        let proxy =
+            |settings: &Self| settings.proxy.as_ref().map(|it| it.expose_secret().to_owned());
+        proxy(self) == proxy(other)
+            && self.no_proxy == other.no_proxy
+            && self.certificates == other.certificates
+            && self.limits == other.limits
+    }
+}
+
+/// Waits where the service needs time; told why and how long, so that it can be shown.
+///
+/// Passed in, so that a test neither sleeps nor prints.
+pub type Wait<'a> = &'a dyn Fn(&str, Duration);
+
+/// The client. Building one reads the system's certificates, so do it when a request is to be
+/// sent, not before. A clone is the same client.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    inner: reqwest::Client,
+    /// `Some` until dropped; see `Drop`.
+    runtime: Option<Runtime>,
+    limits: Limits,
+}
+
+/// One request. Nothing is added to its URL, and a user part in it is never sent.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Headers beside those that every request has.
+    pub headers: Vec<(HeaderName, SecretString)>,
+    /// The value of `Authorization`.
+    pub authorization: Option<SecretString>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Request {
+    /// A request without a body, a credential, or further headers.
+    pub fn new(method: Method, url: Url) -> Self {
+        Self { method, url, headers: Vec::new(), authorization: None, body: Bytes::new() }
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.push((name, value.to_owned().into()));
+        self
+    }
+
+    /// Signs the request, if there is something to sign with.
+    pub fn authorization(mut self, authorization: Option<SecretString>) -> Self {
+        self.authorization = authorization;
+        self
+    }
+}
+
+/// An answer whose body has yet to be read.
+#[derive(Debug)]
+pub struct Response {
+    client: Client,
+    inner: reqwest::Response,
+    host: String,
+    rest: Bytes,
+}
+
+impl Client {
+    /// Builds the client.
+    ///
+    /// # Errors
+    /// [`Error::Proxy`] and [`Error::Certificates`] for settings that can't be used.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        // Without a provider installed, building a client panics.
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            // It fails only where one is installed already, which serves as well.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(settings.limits.connect)
+            .tcp_nodelay(true)
+            .user_agent(concat!("git-vsts/", env!("CARGO_PKG_VERSION")))
+            .no_proxy();
+        if let Some(proxy) = &settings.proxy {
+            builder = builder.proxy(fault::proxy(proxy, settings.no_proxy.as_deref())?);
+        }
+        if let Some(path) = &settings.certificates {
+            builder = builder.tls_certs_merge(fault::certificates(path)?);
+        }
+        let inner = builder.build().map_err(|error| Error::Setup(fault::chain(&error)))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("http")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::Setup(error.to_string()))?;
+        let limits = settings.limits;
+        Ok(Self { shared: Arc::new(Shared { inner, runtime: Some(runtime), limits }) })
+    }
+
+    /// Sends a request and waits for the head of the answer, whatever it says.
+    ///
+    /// # Errors
+    /// What kept it from being answered.
+    pub fn send(&self, request: Request) -> Result<Response, Error> {
+        let host = host(&request.url);
+        let request = self.build(request, None)?;
+        let answer = self.within(&host, self.shared.inner.execute(request))?;
+        let inner = answer.map_err(|error| Error::from_reqwest(&error, &host))?;
+        Ok(Response { client: self.clone(), inner, host, rest: Bytes::new() })
+    }
+
+    /// Starts a request whose body is written piece by piece.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] for a header that can't be sent.
+    pub fn upload(&self, request: Request) -> Result<Upload, Error> {
+        Upload::start(self, request)
+    }
+
+    /// Sends a request and reads a JSON answer. One that may be repeated (anything but POST and
+    /// PATCH) is sent up to three times where the service is busy and says for how long.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for every answer that is not what was asked for.
+    pub fn json<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        wait: Wait<'_>,
+    ) -> Result<(T, HeaderMap), Error> {
+        let repeatable = request.method != Method::POST && request.method != Method::PATCH;
+        let mut tries = 1;
+        loop {
+            match self.send(request.clone())?.json() {
+                Err(Error::Refused(refusal)) if repeatable && tries < TRIES => {
+                    let Some(pause) = self.pause(&refusal) else {
+                        return Err(Error::Refused(refusal));
+                    };
+                    wait(&refusal.to_string(), pause);
+                    tries += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// How long to wait before a request that was refused so is sent again, if that helps.
+    pub fn pause(&self, refusal: &Refusal) -> Option<Duration> {
+        let busy = matches!(refusal.reason, Reason::Throttled | Reason::Unavailable);
+        refusal.retry_after.filter(|pause| busy && *pause <= self.shared.limits.patience)
+    }
+
+    fn build(
+        &self,
+        request: Request,
+        body: Option<reqwest::Body>,
+    ) -> Result<reqwest::Request, Error> {
+        let mut url = request.url;
+        // reqwest would make an `Authorization` of it. Both fail only for URLs without a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let mut headers = HeaderMap::new();
+        // Microsoft's own clients ask so for a 401 in place of a redirect to a sign-in page.
+        headers.insert(
+            HeaderName::from_static("x-tfs-fedauthredirect"),
+            HeaderValue::from_static("Suppress"),
+        );
+        for (name, value) in request.headers {
+            headers.append(name, sensitive(&value)?);
+        }
+        if let Some(value) = &request.authorization {
+            headers.insert(header::AUTHORIZATION, sensitive(value)?);
+        }
+        let has_body = request.method == Method::POST || !request.body.is_empty();
+        let mut built = reqwest::Request::new(request.method, url);
+        *built.headers_mut() = headers;
+        *built.body_mut() = match body {
+            None if has_body => Some(request.body.into()),
+            body => body,
+        };
+        Ok(built)
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.shared.runtime.as_ref().expect("it is taken by `drop` alone")
+    }
+
+    /// Runs to the end, unless nothing happens for too long.
+    fn within<F: Future>(&self, host: &str, future: F) -> Result<F::Output, Error> {
+        let limit = self.shared.limits.silence;
+        self.runtime()
+            .block_on(async { tokio::time::timeout(limit, future).await })
+            .map_err(|_| Error::Silent { host: host.to_owned(), seconds: limit.as_secs() })
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // A name look-up that hangs can't be cancelled; dropping the runtime would wait for it.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Client")
+            .field("limits", &self.shared.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Response {
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.inner.status()
+    }
+
+    /// Whether it is of this media type, whatever its parameters.
+    pub fn is(&self, media_type: &str) -> bool {
+        content_type(self.inner.headers()).is_some_and(|met| met.eq_ignore_ascii_case(media_type))
+    }
+
+    /// Reads on into `buffer`; 0 at the end.
+    ///
+    /// # Errors
+    /// [`Error::Silent`] or what cut the connection.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        while self.rest.is_empty() {
+            match self.chunk()? {
+                Some(chunk) => self.rest = chunk,
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.rest.len());
+        buffer[..count].copy_from_slice(&self.rest.split_to(count));
+        Ok(count)
+    }
+
+    /// The whole body of an answer that must be JSON, read into `T`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a refusal, and for a 2xx that is no JSON: the service sends its
+    /// sign-in page with 203, and with 200 where a redirect was followed on the way.
+    pub fn json<T: DeserializeOwned>(mut self) -> Result<(T, HeaderMap), Error> {
+        let status = self.status();
+        let is_json = self.is("application/json");
+        if !status.is_success() || status == StatusCode::NON_AUTHORITATIVE_INFORMATION || !is_json {
+            return Err(self.refusal());
+        }
+        let body = self.body(JSON_LIMIT)?;
+        let value = serde_json::from_slice(&body)
+            .map_err(|_| Error::Unreadable { host: self.host.clone() })?;
+        Ok((value, self.inner.headers().clone()))
+    }
+
+    /// What this answer says, read as a refusal.
+    pub fn refusal(mut self) -> Error {
+        let body = self.start(REFUSAL_LIMIT);
+        let now = Timestamp::now();
+        Error::Refused(Box::new(Refusal::read(
+            &self.host,
+            self.status(),
+            self.inner.headers(),
+            &body,
+            now,
+        )))
+    }
+
+    /// The body, which must not be larger than `limit` bytes.
+    fn body(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk()? {
+            if body.len() + chunk.len() > limit {
+                return Err(Error::TooLong { host: self.host.clone(), limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// What there is of the body, up to `limit` bytes: a refusal that is cut short is one still.
+    fn start(&mut self, limit: usize) -> Vec<u8> {
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = self.chunk() {
+            body.extend_from_slice(&chunk);
+            if body.len() >= limit {
+                body.truncate(limit);
+                break;
+            }
+        }
+        body
+    }
+
+    fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let client = self.client.clone();
+        client
+            .within(&self.host, self.inner.chunk())?
+            .map_err(|error| Error::from_reqwest(&error, &self.host))
+    }
+}
+
+/// The host of a URL, with its port where one is named.
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or(value).trim())
+}
+
+/// A header's value that no log of a library shows.
+fn sensitive(value: &SecretString) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(value.expose_secret())
+        .map_err(|_| Error::Setup("a header holds a control character".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::other(error)
+    }
+}

@@ -1,0 +1,121 @@
+//! A request whose body is written piece by piece, in bounded memory, while the answer may
+//! already come.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use super::{Client, Error, Method, Request, Response, host};
+
+/// Up to this many bytes go with a `Content-Length`, more are chunked, as git does it
+/// (`http.postBuffer`, git-config(1)): servers and proxies are used to that.
+const WHOLE: usize = 1 << 20;
+/// The bytes of one chunk.
+const CHUNK: usize = 64 << 10;
+/// The chunks that wait at most for the network.
+const WAITING: usize = 16;
+
+type Answer = Result<reqwest::Response, reqwest::Error>;
+
+/// A request whose body is being written.
+#[derive(Debug)]
+pub struct Upload {
+    client: Client,
+    request: Request,
+    host: String,
+    buffer: BytesMut,
+    streaming: Option<Streaming>,
+    sent: u64,
+}
+
+#[derive(Debug)]
+struct Streaming {
+    body: mpsc::Sender<Result<Bytes, io::Error>>,
+    answer: JoinHandle<Answer>,
+    /// The answer came before the end of the body, so the rest is not wanted.
+    answered: bool,
+}
+
+impl Upload {
+    pub(super) fn start(client: &Client, request: Request) -> Result<Self, Error> {
+        let host = host(&request.url);
+        let client = client.clone();
+        Ok(Self { client, request, host, buffer: BytesMut::new(), streaming: None, sent: 0 })
+    }
+
+    /// Takes the next bytes of the body. Where the server has answered already they are dropped:
+    /// [`Upload::finish`] tells what it said.
+    ///
+    /// # Errors
+    /// [`Error::Silent`] when the server reads nothing for too long.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.buffer.extend_from_slice(bytes);
+        if self.streaming.is_none() && self.buffer.len() <= WHOLE {
+            return Ok(());
+        }
+        while self.buffer.len() >= CHUNK {
+            let chunk = self.buffer.split_to(CHUNK).freeze();
+            self.stream(chunk)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of the body that the network took so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Ends the body and waits for the head of the answer, whatever it says.
+    ///
+    /// # Errors
+    /// What kept it from being answered.
+    pub fn finish(mut self) -> Result<Response, Error> {
+        if self.streaming.is_none() {
+            self.request.body = self.buffer.freeze();
+            return self.client.send(self.request);
+        }
+        let last = self.buffer.split().freeze();
+        if !last.is_empty() {
+            self.stream(last)?;
+        }
+        let Some(Streaming { body, answer, .. }) = self.streaming else {
+            unreachable!("set above, and by `stream`");
+        };
+        drop(body);
+        let answer = self.client.within(&self.host, answer)?;
+        let answer = answer.map_err(|error| Error::Setup(error.to_string()))?;
+        let inner = answer.map_err(|error| Error::from_reqwest(&error, &self.host))?;
+        Ok(Response { client: self.client, inner, host: self.host, rest: Bytes::new() })
+    }
+
+    fn stream(&mut self, chunk: Bytes) -> Result<(), Error> {
+        if self.streaming.is_none() {
+            self.streaming = Some(self.open()?);
+        }
+        let Some(streaming) = self.streaming.as_mut() else { unreachable!("set above") };
+        if streaming.answered {
+            return Ok(());
+        }
+        let length = chunk.len() as u64;
+        match self.client.within(&self.host, streaming.body.send(Ok(chunk)))? {
+            Ok(()) => self.sent += length,
+            // The receiver went away with the body: the answer is there.
+            Err(_) => streaming.answered = true,
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<Streaming, Error> {
+        let (body, mut chunks) = mpsc::channel(WAITING);
+        let chunks = stream::poll_fn(move |context| chunks.poll_recv(context));
+        let placeholder = Request::new(Method::POST, Url::clone(&self.request.url));
+        let request = std::mem::replace(&mut self.request, placeholder);
+        let request = self.client.build(request, Some(reqwest::Body::wrap_stream(chunks)))?;
+        let answer = self.client.runtime().spawn(self.client.shared.inner.execute(request));
+        Ok(Streaming { body, answer, answered: false })
+    }
+}
