@@ -1,0 +1,3 @@
+//! A person becomes a credential.
+
+pub mod pat;
