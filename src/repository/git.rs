@@ -1,0 +1,146 @@
+//! The git on this computer, for what is git's own to do: its configuration, a commit, a hook.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+
+use thiserror::Error;
+
+use crate::text::visible_bytes;
+
+/// A git program, found once.
+#[derive(Clone, Debug)]
+pub struct Git {
+    program: PathBuf,
+    /// Variables of our environment that hold a secret, which no child gets.
+    secrets: Vec<OsString>,
+}
+
+/// Why git did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// There is none on `PATH`.
+    #[error("there is no git on PATH")]
+    Missing,
+    /// It could not be started, or not be talked to.
+    #[error("{} can't be run", .program.display())]
+    Unusable {
+        /// Its path.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended with an error.
+    #[error("`git {action}` failed ({status})")]
+    Failed {
+        /// What it was asked to do.
+        action: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said, if that was not shown already.
+        said: String,
+    },
+}
+
+impl Git {
+    /// Looks for git in the folders of `PATH`.
+    ///
+    /// Relative ones are passed over: a repository could bring a `git` of its own and be the
+    /// current directory (CVE-2025-46334, CVE-2024-40644). Children don't get `secrets`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`].
+    pub fn find(path: Option<&OsStr>, secrets: &[&str]) -> Result<Self, Error> {
+        let name = format!("git{}", std::env::consts::EXE_SUFFIX);
+        std::env::split_paths(path.unwrap_or_default())
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(&name))
+            .find(|program| is_program(program))
+            .map(|program| Self { program, secrets: secrets.iter().map(OsString::from).collect() })
+            .ok_or(Error::Missing)
+    }
+
+    /// git's own view of its configuration, in `directory`: the output of
+    /// `git config --list -z --show-scope` (git-config(1)).
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn configuration(&self, directory: &Path) -> Result<Vec<u8>, Error> {
+        Ok(self.output(directory, &["config", "--list", "-z", "--show-scope"])?.stdout)
+    }
+
+    /// The version, such as `[2, 47, 3]`; empty if it can't be told.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn version(&self, directory: &Path) -> Result<Vec<u32>, Error> {
+        let said = self.output(directory, &["version"])?.stdout;
+        let said = String::from_utf8_lossy(&said);
+        let numbers = said.split_whitespace().nth(2).unwrap_or_default();
+        Ok(numbers.split('.').map_while(|number| number.parse().ok()).collect())
+    }
+
+    /// Sets a key of the user's own configuration.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn set_global(&self, directory: &Path, key: &str, value: &str) -> Result<(), Error> {
+        self.output(directory, &["config", "--global", key, value]).map(drop)
+    }
+
+    /// Runs git with what it says on standard output and error caught.
+    pub(super) fn output(&self, directory: &Path, arguments: &[&str]) -> Result<Output, Error> {
+        let output = self
+            .command(directory, arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| self.unusable(error))?;
+        if !output.status.success() {
+            return Err(failed(arguments, output.status, &output.stderr));
+        }
+        Ok(output)
+    }
+
+    /// A git that is about to be run: never through a shell, and without our secrets.
+    pub(super) fn command(&self, directory: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).current_dir(directory);
+        for secret in &self.secrets {
+            command.env_remove(secret);
+        }
+        command
+    }
+
+    pub(super) fn unusable(&self, source: io::Error) -> Error {
+        Error::Unusable { program: self.program.clone(), source }
+    }
+
+    /// The variables that a child must not get.
+    pub(super) fn secrets(&self) -> &[OsString] {
+        &self.secrets
+    }
+}
+
+/// What git did not do.
+pub(super) fn failed(arguments: &[&str], status: ExitStatus, said: &[u8]) -> Error {
+    // Options that set configuration stand before the action; they say nothing to a person.
+    let action = arguments.iter().find(|it| !it.starts_with('-') && !it.contains('='));
+    let said = said.split(|byte| *byte == b'\n').map(visible_bytes).collect::<Vec<_>>().join("\n");
+    Error::Failed {
+        action: action.unwrap_or(&"").to_string(),
+        status,
+        said: said.trim_end().to_owned(),
+    }
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}

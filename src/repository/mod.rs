@@ -1,0 +1,360 @@
+//! The git repository here.
+//!
+//! libgit2 opens it, reads and writes its remotes and pushes, over our own HTTP client
+//! ([`transport`]). What is git's own to do, a commit and a hook, is git's ([`git`]).
+
+mod commit;
+mod git;
+mod hooks;
+mod plan;
+mod push;
+mod report;
+mod transport;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, RepositoryInitOptions, RepositoryOpenFlags};
+use thiserror::Error;
+
+use crate::configuration::Scope;
+use crate::text::visible;
+
+pub use commit::{Change as Uncommitted, CommitError};
+pub use git::{Error as GitError, Git};
+pub use git2::Oid as Id;
+pub use hooks::Error as HookError;
+pub use plan::{Error as PlanError, Kind, Refspecs, Update, short};
+pub use push::{Access, Error as PushError, Event, Outcome, Push, Pushed};
+pub use reqwest::header::HeaderName;
+
+/// A repository of this computer.
+pub struct Repository {
+    inner: git2::Repository,
+}
+
+/// Where `HEAD` points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// A branch with a commit.
+    Branch {
+        /// Its short name.
+        name: String,
+    },
+    /// A branch without one.
+    Unborn {
+        /// Its short name.
+        name: String,
+    },
+    /// A commit without a branch.
+    Detached,
+}
+
+/// A remote as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// Its name.
+    pub name: String,
+    /// Where a push to it goes: `pushurl` or `url`, after `url.*.pushInsteadOf` and `insteadOf`.
+    pub push_url: String,
+    /// Where a fetch from it goes, after `url.*.insteadOf`.
+    pub url: String,
+}
+
+/// Why the repository can't be used as asked.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// It belongs to somebody else, so its configuration could run their commands as us
+    /// (CVE-2022-24765; `safe.directory`, git-config(1)).
+    #[error("the repository {} belongs to somebody else", .path.display())]
+    SomebodyElses {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A format that libgit2 can't read.
+    #[error("the repository uses {feature}, which only git itself can read")]
+    Unsupported {
+        /// What it is.
+        feature: String,
+    },
+    /// It can't be opened for another reason.
+    #[error("the repository at {} can't be opened: {reason}", .path.display())]
+    Unusable {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What libgit2 said.
+        reason: String,
+    },
+    /// It can't be made.
+    #[error("no repository can be made in {}: {reason}", .path.display())]
+    NotMade {
+        /// Where.
+        path: PathBuf,
+        /// What libgit2 said.
+        reason: String,
+    },
+    /// Its configuration could not be changed; it is as it was.
+    #[error("{} can't be changed: {reason}", .path.display())]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Something in it can't be read.
+    #[error("the repository can't be read: {0}")]
+    Unreadable(String),
+    /// It has no files of its own.
+    #[error("a bare repository has no files to commit")]
+    Bare,
+}
+
+impl From<git2::Error> for Error {
+    fn from(error: git2::Error) -> Self {
+        Self::Unreadable(visible(error.message()))
+    }
+}
+
+impl Repository {
+    /// Opens the repository that `directory` is in, as git would find it, `GIT_DIR` included.
+    ///
+    /// # Errors
+    /// None is `Ok(None)`; what is there and can't be opened is an error.
+    pub fn find(directory: &Path) -> Result<Option<Self>, Error> {
+        let nowhere: [&OsStr; 0] = [];
+        let flags = RepositoryOpenFlags::FROM_ENV;
+        match git2::Repository::open_ext(directory, flags, nowhere) {
+            Ok(inner) => Ok(Some(Self { inner })),
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                // libgit2 says the same of a `.git` that leads nowhere as of none.
+                let dot_git = directory.join(".git");
+                if dot_git.symlink_metadata().is_ok() {
+                    let reason = "its .git leads to no repository".to_owned();
+                    return Err(Error::Unusable { path: directory.to_owned(), reason });
+                }
+                Ok(None)
+            }
+            Err(error) => Err(open_error(directory, &error)),
+        }
+    }
+
+    /// Makes a repository in `directory`, with git's template and first branch.
+    ///
+    /// # Errors
+    /// [`Error::NotMade`]
+    pub fn init(directory: &Path, branch: Option<&str>) -> Result<Self, Error> {
+        let mut options = RepositoryInitOptions::new();
+        options.external_template(true).no_reinit(true);
+        if let Some(branch) = branch {
+            options.initial_head(branch);
+        }
+        let inner = git2::Repository::init_opts(directory, &options).map_err(|error| {
+            Error::NotMade { path: directory.to_owned(), reason: visible(error.message()) }
+        })?;
+        Ok(Self { inner })
+    }
+
+    /// libgit2's view of the configuration in `directory`, where there is no git to ask: it knows
+    /// nothing of `git -c`, `GIT_CONFIG_COUNT` and `includeIf "hasconfig:…"`.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]
+    pub fn configuration(directory: &Path) -> Result<Vec<(Scope, String, Option<String>)>, Error> {
+        let configuration = match Self::find(directory)? {
+            Some(repository) => repository.inner.config()?,
+            None => git2::Config::open_default()?,
+        };
+        let mut found = Vec::new();
+        let mut entries = configuration.entries(None)?;
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let scope = match entry.level() {
+                ConfigLevel::ProgramData | ConfigLevel::System => Scope::System,
+                ConfigLevel::XDG | ConfigLevel::Global => Scope::Global,
+                ConfigLevel::Worktree => Scope::Worktree,
+                ConfigLevel::App => Scope::Command,
+                _ => Scope::Local,
+            };
+            let key = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+            let value = entry
+                .has_value()
+                .then(|| String::from_utf8_lossy(entry.value_bytes()).into_owned());
+            found.push((scope, key, value));
+        }
+        Ok(found)
+    }
+
+    /// The folder that a person would call the repository.
+    pub fn directory(&self) -> &Path {
+        self.inner.workdir().unwrap_or_else(|| self.inner.path())
+    }
+
+    /// Where `HEAD` points.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]
+    pub fn head(&self) -> Result<Head, Error> {
+        let head = self.inner.find_reference("HEAD")?;
+        let Some(target) = head.symbolic_target()? else { return Ok(Head::Detached) };
+        let name = target.strip_prefix("refs/heads/").unwrap_or(target).to_owned();
+        match self.inner.find_reference(target) {
+            Ok(_) => Ok(Head::Branch { name }),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(Head::Unborn { name }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives the branch that has no commit yet another name; nothing if it has it already.
+    ///
+    /// # Errors
+    /// [`Error::NotWritten`]
+    pub fn name_unborn_branch(&self, name: &str) -> Result<(), Error> {
+        self.inner.set_head(&format!("refs/heads/{name}")).map_err(|error| Error::NotWritten {
+            path: self.inner.path().join("HEAD"),
+            reason: visible(error.message()),
+        })
+    }
+
+    /// The remotes, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]
+    pub fn remotes(&self) -> Result<Vec<Remote>, Error> {
+        let mut remotes = Vec::new();
+        for name in self.inner.remotes()?.iter_bytes() {
+            // A name that is no text can't be given to a command either.
+            let Ok(name) = str::from_utf8(name) else { continue };
+            if let Some(remote) = self.remote(name)? {
+                remotes.push(remote);
+            }
+        }
+        remotes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(remotes)
+    }
+
+    /// The remote of this name.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]
+    pub fn remote(&self, name: &str) -> Result<Option<Remote>, Error> {
+        let remote = match self.inner.find_remote(name) {
+            Ok(remote) => remote,
+            Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let url = String::from_utf8_lossy(remote.url_bytes()).into_owned();
+        let push_url = remote
+            .pushurl_bytes()
+            .map_or_else(|| url.clone(), |bytes| String::from_utf8_lossy(bytes).into_owned());
+        Ok(Some(Remote { name: name.to_owned(), push_url, url }))
+    }
+
+    /// Adds a remote, or points one that there is to another URL, and reads it back: what was
+    /// written is what will be read (CVE-2025-48384).
+    ///
+    /// # Errors
+    /// [`Error::NotWritten`], with the file as it was.
+    pub fn set_remote(&self, name: &str, url: &str) -> Result<(), Error> {
+        let not_written = |reason: &str| Error::NotWritten {
+            path: self.inner.commondir().join("config"),
+            reason: visible(reason),
+        };
+        let known = self.inner.find_remote(name).is_ok();
+        let written = match known {
+            true => self.inner.remote_set_url(name, url),
+            false => self.inner.remote(name, url).map(drop),
+        };
+        written.map_err(|error| not_written(error.message()))?;
+        let key = format!("remote.{name}.url");
+        let read = self.inner.config()?.snapshot()?.get_string(&key)?;
+        match read == url {
+            true => Ok(()),
+            false => Err(not_written("it reads back otherwise than it was written")),
+        }
+    }
+
+    /// The remote that the branch here is set to push to or follow.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]
+    pub fn branch_remote(&self, branch: &str) -> Result<Option<String>, Error> {
+        let configuration = self.inner.config()?.snapshot()?;
+        let keys = [
+            format!("branch.{branch}.pushRemote"),
+            "remote.pushDefault".to_owned(),
+            format!("branch.{branch}.remote"),
+        ];
+        Ok(keys.iter().find_map(|key| configuration.get_string(key).ok()))
+    }
+
+    /// Whether the branch follows one of a remote.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]
+    pub fn has_upstream(&self, branch: &str) -> Result<bool, Error> {
+        let configuration = self.inner.config()?.snapshot()?;
+        Ok(configuration.get_string(&format!("branch.{branch}.merge")).is_ok())
+    }
+
+    /// Makes the branch follow `reference` of `remote`.
+    ///
+    /// # Errors
+    /// [`Error::NotWritten`]
+    pub fn set_upstream(&self, branch: &str, remote: &str, reference: &str) -> Result<(), Error> {
+        let write = || -> Result<(), git2::Error> {
+            let mut configuration = self.inner.config()?.open_level(git2::ConfigLevel::Local)?;
+            configuration.set_str(&format!("branch.{branch}.remote"), remote)?;
+            configuration.set_str(&format!("branch.{branch}.merge"), reference)
+        };
+        write().map_err(|error| Error::NotWritten {
+            path: self.inner.commondir().join("config"),
+            reason: visible(error.message()),
+        })
+    }
+
+    /// The names of the local branches, and whether there is any commit at all.
+    fn branches(&self) -> Result<Vec<(String, Oid)>, git2::Error> {
+        self.named("refs/heads/*")
+    }
+
+    /// The references of a pattern with what each points at.
+    fn named(&self, pattern: &str) -> Result<Vec<(String, Oid)>, git2::Error> {
+        let mut found = Vec::new();
+        for reference in self.inner.references_glob(pattern)? {
+            let reference = reference?;
+            let target = reference.resolve()?.target();
+            if let (Ok(name), Some(target)) = (reference.name(), target) {
+                found.push((name.to_owned(), target));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a text can be the short name of a branch (git-check-ref-format(1), `--branch`).
+pub fn is_branch_name(name: &str) -> bool {
+    !name.starts_with('-')
+        && name != "HEAD"
+        && git2::Reference::is_valid_name(&format!("refs/heads/{name}"))
+}
+
+fn open_error(path: &Path, error: &git2::Error) -> Error {
+    let message = error.message();
+    if error.code() == ErrorCode::Owner {
+        return Error::SomebodyElses { path: path.to_owned() };
+    }
+    let feature = [
+        ("unknown object format", "the SHA-256 object format"),
+        ("refstorage", "reftable"),
+        ("unsupported extension", "an extension of git's format"),
+    ];
+    let is_about_format = matches!(error.class(), ErrorClass::Repository | ErrorClass::Config);
+    if let Some((_, feature)) = feature.iter().find(|(sign, _)| message.contains(sign))
+        && is_about_format
+    {
+        return Error::Unsupported { feature: (*feature).to_owned() };
+    }
+    Error::Unusable { path: path.to_owned(), reason: visible(message) }
+}
