@@ -1,0 +1,208 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{init, login, logout, push, remote_add, status};
+use crate::context::{Context, Environment, SystemClock};
+use crate::error::{Error, Kind};
+use crate::ui::{Color, Interrupt, Settings, Ui};
+
+/// Connect a repository to Azure DevOps
+///
+/// From any repository, `git vsts push` ends with the work in a repository of Azure DevOps: it
+/// signs you in, makes the repository if need be, adds the remote, and pushes.
+#[derive(Debug, Parser)]
+#[command(name = "git-vsts", bin_name = "git vsts", version, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, infer_long_args = false, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// What every command takes.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Global {
+    /// Print errors only
+    #[arg(short, long, global = true, help_heading = "On every command")]
+    quiet: bool,
+    /// Print more of what is done (can be repeated)
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "On every command")]
+    verbose: u8,
+    /// Never ask; what is missing is an error
+    ///
+    /// Also when stdin or stderr is no terminal, and with `GIT_TERMINAL_PROMPT=0` or `CI` in the
+    /// environment.
+    #[arg(long, global = true, help_heading = "On every command")]
+    no_input: bool,
+    /// Whether to colour messages
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = When::Auto, help_heading = "On every command")]
+    color: When,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Login(login::Login),
+    Logout(logout::Logout),
+    Status(status::Status),
+    Init(init::Init),
+    RemoteAdd(remote_add::RemoteAdd),
+    Push(push::Push),
+}
+
+impl Command {
+    fn run(&self, context: &Context) -> Result<(), Error> {
+        match self {
+            Self::Login(login) => login.run(context),
+            Self::Logout(logout) => logout.run(context),
+            Self::Status(status) => status.run(context),
+            Self::Init(init) => init.run(context),
+            Self::RemoteAdd(remote_add) => remote_add.run(context),
+            Self::Push(push) => push.run(context),
+        }
+    }
+}
+
+/// Runs the command line of this process, and gives its exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(status) = refuse_token(&arguments) {
+        return status;
+    }
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let environment = Environment::process();
+    let ui = Ui::process(cli.global.settings(&environment));
+    crate::context::keep_secrets_out_of_dumps();
+    match cli.run(ui, environment) {
+        Ok(()) => 0,
+        Err(status) => status,
+    }
+}
+
+impl Cli {
+    fn run(&self, ui: Ui, environment: Environment) -> Result<(), u8> {
+        let shown = ui.clone();
+        let end = |error: Error| {
+            error.print(&shown);
+            end_by_signal(&error);
+            error.kind().status()
+        };
+        Interrupt::install().map_err(|error| end(error.into()))?;
+        let directory = std::env::current_dir().map_err(|error| {
+            end(Error::new(Kind::Failed, error).context("the current directory is gone"))
+        })?;
+        let context =
+            Context::new(ui, environment, Box::new(SystemClock), directory).map_err(end)?;
+        self.command.run(&context).map_err(end)
+    }
+}
+
+/// Ends by the signal that ended the work, so that the shell sees it.
+fn end_by_signal(error: &Error) {
+    if let (Kind::Interrupted(signal), Ok(interrupt)) = (error.kind(), Interrupt::install()) {
+        interrupt.end(signal);
+    }
+}
+
+impl Global {
+    fn settings(self, environment: &Environment) -> Settings {
+        Settings {
+            quiet: self.quiet,
+            verbose: self.verbose,
+            no_input: self.no_input || environment.is_unattended(),
+            color: match self.color {
+                When::Auto => Color::Auto,
+                When::Always => Color::Always,
+                When::Never => Color::Never,
+            },
+            no_color_env: environment.get("NO_COLOR").is_some(),
+            dumb_terminal: environment.get("TERM") == Some("dumb"),
+            width: None,
+        }
+    }
+}
+
+/// Prints clap's own words: help and version to stdout, the rest to stderr.
+fn usage(error: &clap::Error) -> u8 {
+    // A closed pipe is no reason to complain.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        _ => Kind::Usage.status(),
+    }
+}
+
+/// Refuses what looks like a token among the arguments, without repeating it: everybody on this
+/// computer can read them, and a shell keeps them.
+fn refuse_token(arguments: &[OsString]) -> Option<u8> {
+    let is_token = |argument: &OsString| {
+        argument.to_str().is_some_and(|text| looks_like_token(text) || text.starts_with("--pat="))
+    };
+    arguments.iter().any(is_token).then(|| {
+        let _ = writeln!(
+            std::io::stderr(),
+            "error: a token is never an argument: everybody on this computer can read it there\n\
+             hint: revoke it, make another, and paste it when `git vsts login ORG --pat` asks, or pipe it to `--pat-stdin`"
+        );
+        Kind::Usage.status()
+    })
+}
+
+/// Whether a text has one of the two forms of a personal access token: 84 characters with `AZDO`
+/// before the last four and their four, or 52 of base32 ("Use personal access tokens",
+/// learn.microsoft.com). Nothing else that an argument can be has either.
+fn looks_like_token(text: &str) -> bool {
+    let text = text.rsplit(['=', ':']).next().unwrap_or(text);
+    let alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let base32 = text.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'2'..=b'7'));
+    match text.len() {
+        84 => alphanumeric && text.get(76..80) == Some("AZDO"),
+        52 => base32 && text.bytes().any(|byte| byte.is_ascii_digit()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn tokens_are_told_from_other_arguments() {
+        let new = format!("{}JQQJ99AKACAAAAAAAAAAAAAASAZDO1a2b", "A".repeat(51));
+        assert_eq!(new.len(), 84);
+        for (text, is_token) in [
+            (&*new, true),
+            (&format!("--pat={new}"), true),
+            (&format!("ada:{new}"), true),
+            (&"a2".repeat(26), true),
+            (&"A".repeat(84), false),
+            (&"0".repeat(40), false),
+            (&"0".repeat(64), false),
+            ("main", false),
+        ] {
+            assert_eq!(looks_like_token(text), is_token, "{text}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+use clap::Args;
+use secrecy::SecretString;
+
+use super::names;
+use crate::azure;
+use crate::context::{Context, OVERRIDES, SignIn, Source, Store};
+use crate::credential::{Credential, Kept};
+use crate::error::{Error, Kind};
+use crate::http;
+use crate::keychain;
+use crate::remote::Organization;
+use crate::signin::pat;
+use crate::ui::SECRET_LIMIT;
+
+/// Sign in to an Azure DevOps organization
+///
+/// Asks for a personal access token, tries it against the organization, and keeps it in the
+/// system's keychain. A token that the organization refuses is not kept.
+#[derive(Args, Debug)]
+pub struct Login {
+    /// The organization: its name, or any address of it from a browser
+    #[arg(value_name = "ORG")]
+    organization: Option<String>,
+    /// Ask for a personal access token, without showing it
+    ///
+    /// This is the default.
+    #[arg(long, conflicts_with = "pat_stdin")]
+    pat: bool,
+    /// Read a personal access token from standard input
+    #[arg(long)]
+    pat_stdin: bool,
+    /// Keep the token in a file that only you can read, in place of the keychain
+    ///
+    /// From then on all credentials are kept there: it sets `vsts.store` to `file` in git's global
+    /// configuration.
+    #[arg(long)]
+    insecure_storage: bool,
+}
+
+impl Login {
+    pub fn run(&self, context: &Context) -> Result<(), Error> {
+        if self.insecure_storage {
+            context.use_file();
+        }
+        let organization = names::organization(context, self.organization.as_deref(), "ORG")?;
+        name_overrides(context)?;
+        let how = match self.pat_stdin {
+            true => How::Stdin,
+            false => How::Question,
+        };
+        sign_in(context, &organization, how)?;
+        if self.insecure_storage {
+            context.git()?.set_global(context.directory(), "vsts.store", "file")?;
+        }
+        warn_of_environment(context, &organization)
+    }
+}
+
+/// How the token comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// The person types or pastes it.
+    Question,
+    /// Standard input.
+    Stdin,
+}
+
+/// Signs in to an organization: asks, proves, keeps, tells.
+pub(super) fn sign_in(
+    context: &Context,
+    organization: &Organization,
+    how: How,
+) -> Result<SignIn, Error> {
+    let store = context.store()?;
+    context.keychain()?.ready().map_err(|error| not_kept(organization, error))?;
+    let before = context.kept(organization)?;
+    let pasted = match how {
+        How::Question => ask(context, organization)?,
+        How::Stdin => context.ui.read_secret_from_stdin(SECRET_LIMIT)?,
+    };
+    let credential = Credential::pat(pat::read(&pasted)?);
+    let account = prove(context, organization, &credential)?;
+    let kept = Kept {
+        organization: organization.url(),
+        account: account.clone().unwrap_or_default(),
+        credential: credential.clone(),
+    };
+    let label = format!("Azure DevOps: {organization} (git vsts)");
+    context
+        .keychain()?
+        .write(&organization.key(), &label, &kept.to_record())
+        .map_err(|error| not_kept(organization, error))?;
+    tell(context, organization, &kept, before.as_ref(), store);
+    Ok(SignIn { credential, account, source: Source::Store(store) })
+}
+
+fn ask(context: &Context, organization: &Organization) -> Result<SecretString, Error> {
+    if context.ui.can_ask() {
+        context.ui.status(format_args!(
+            "A personal access token signs you in. Make one at {}\nwith the scope \"{}\", then paste it here.",
+            organization.tokens_page(),
+            azure::Scope::CodeManage.title()
+        ));
+    }
+    Ok(context.ui.ask_secret(&format!("Token for {organization}"), "--pat-stdin")?)
+}
+
+/// Tries a credential against the organization, and says whose it is. One that git takes and REST
+/// does not is good for a push.
+fn prove(
+    context: &Context,
+    organization: &Organization,
+    credential: &Credential,
+) -> Result<Option<String>, Error> {
+    let client = context.rest_client(organization)?;
+    let wait = |why: &str, pause| context.wait(why, pause);
+    let azure = context.azure(&client, organization, credential, &wait);
+    match azure.account() {
+        Ok(account) => Ok(Some(account.name)),
+        Err(azure::Error::SignedOut { organization, refusal }) => {
+            if refusal.reason == http::Reason::SignedOut && azure.git_accepts()? {
+                context.ui.warning(format_args!(
+                    "{organization} takes this token for git alone: it can push, but `git vsts` can't look for or make repositories with it"
+                ));
+                return Ok(None);
+            }
+            Err(refused(organization, refusal))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refused(organization: Organization, refusal: Box<http::Refusal>) -> Error {
+    let page = organization.tokens_page();
+    let is_plain = refusal.reason == http::Reason::SignedOut;
+    let error = Error::from(azure::Error::SignedOut { organization, refusal });
+    match is_plain {
+        true => error
+            .without_hints()
+            .hint(format!("the token may have expired, be revoked, or be for another organization: make one at {page}")),
+        false => error.hint(format!("make a token at {page}")),
+    }
+    .context("the token was not kept")
+}
+
+fn not_kept(organization: &Organization, error: keychain::Error) -> Error {
+    Error::from(error).context(format!("a token for {organization} can't be kept"))
+}
+
+fn tell(
+    context: &Context,
+    organization: &Organization,
+    kept: &Kept,
+    before: Option<&Kept>,
+    store: Store,
+) {
+    let who = match kept.account.is_empty() {
+        true => String::new(),
+        false => format!(" as {}", kept.account),
+    };
+    let where_kept = match store {
+        Store::Keychain => "kept the token in this computer's keychain",
+        Store::File => "kept the token in a file that only you can read",
+        Store::None => "kept nothing",
+    };
+    context.ui.status(format_args!("Signed in to {organization}{who}; {where_kept}"));
+    if let Some(before) = before
+        && !before.account.is_empty()
+        && before.account != kept.account
+    {
+        context.ui.status(format_args!("{} was signed in there before", before.account));
+    }
+}
+
+/// Names each override of the environment: a sign-in goes to where they say.
+pub(super) fn name_overrides(context: &Context) -> Result<(), Error> {
+    for (name, value) in overrides(context) {
+        context.ui.warning(format_args!("{name} is in force: {value}"));
+    }
+    Ok(())
+}
+
+/// The overrides in force, with what they say.
+pub(super) fn overrides(context: &Context) -> Vec<(&'static str, String)> {
+    let shown = |name| {
+        let value = context.environment.get(name)?;
+        Some((name, crate::remote::without_user(value)))
+    };
+    OVERRIDES.into_iter().filter_map(shown).collect()
+}
+
+/// A token of the environment wins over what was just kept; whoever set it may have forgotten.
+fn warn_of_environment(context: &Context, organization: &Organization) -> Result<(), Error> {
+    match context.environment_token(organization) {
+        Ok(None) => Ok(()),
+        Ok(Some(token)) => {
+            context.ui.warning(format_args!(
+                "{} is set, and is used instead of what was kept as long as it is",
+                token.variable
+            ));
+            Ok(())
+        }
+        Err(error) if error.kind() == Kind::Usage => {
+            context.ui.warning(format_args!("{error}"));
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}

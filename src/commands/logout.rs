@@ -1,0 +1,64 @@
+use clap::Args;
+
+use super::names;
+use crate::context::Context;
+use crate::credential::Kept;
+use crate::error::Error;
+use crate::remote::Organization;
+
+/// Forget the sign-in to an organization
+///
+/// What is kept on this computer is forgotten. A token goes on being valid at the service until it
+/// expires or is revoked there.
+#[derive(Args, Debug)]
+pub struct Logout {
+    /// The organization: its name, or any address of it from a browser
+    #[arg(value_name = "ORG", conflicts_with = "all")]
+    organization: Option<String>,
+    /// Forget every organization
+    #[arg(long)]
+    all: bool,
+}
+
+impl Logout {
+    pub fn run(&self, context: &Context) -> Result<(), Error> {
+        let organizations = match self.all {
+            true => names::signed_in(context)?,
+            false => vec![names::organization(context, self.organization.as_deref(), "ORG")?],
+        };
+        if organizations.is_empty() {
+            context.ui.status(format_args!("Nobody is signed in anywhere"));
+        }
+        for organization in &organizations {
+            forget(context, organization)?;
+        }
+        for variable in set_tokens(context) {
+            context.ui.warning(format_args!("{variable} is set, and is used as long as it is"));
+        }
+        Ok(())
+    }
+}
+
+fn forget(context: &Context, organization: &Organization) -> Result<(), Error> {
+    // A record that can't be read is to be forgotten all the same.
+    let account = context.keychain()?.read(&organization.key()).ok().flatten();
+    let account = account.and_then(|record| Kept::from_record(&record).ok());
+    if !context.keychain()?.delete(&organization.key())? {
+        context.ui.status(format_args!("Not signed in to {organization}"));
+        return Ok(());
+    }
+    let who = match account.map(|kept| kept.account).filter(|account| !account.is_empty()) {
+        Some(account) => format!(" as {account}"),
+        None => String::new(),
+    };
+    context.ui.status(format_args!(
+        "Forgot the sign-in to {organization}{who}\nThe token is valid until it expires; revoke it at {}",
+        organization.tokens_page()
+    ));
+    Ok(())
+}
+
+fn set_tokens(context: &Context) -> Vec<&'static str> {
+    let is_set = |name: &&str| context.environment.get(name).is_some();
+    crate::context::TOKENS.into_iter().filter(is_set).collect()
+}

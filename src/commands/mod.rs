@@ -1,0 +1,14 @@
+//! The commands, one file each, and what several of them do: find the names ([`names`]), make the
+//! repository at the service ([`place`]), commit ([`commit`]), report ([`report`]).
+
+pub mod init;
+pub mod login;
+pub mod logout;
+pub mod push;
+pub mod remote_add;
+pub mod status;
+
+mod commit;
+mod names;
+mod place;
+mod report;

@@ -1,0 +1,166 @@
+//! The repository at the service: looked for, and made where that is wanted.
+
+use super::login::{self, How};
+use super::names::Known;
+use crate::azure::Lookup;
+use crate::context::{Context, SignIn};
+use crate::credential::Credential;
+use crate::error::{Error, Kind, sign_in_hint};
+use crate::remote::{Organization, ProjectName, RemoteUrl, RepositoryName};
+
+/// A repository at the service, by its three names.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The organization.
+    pub organization: Organization,
+    /// The project.
+    pub project: ProjectName,
+    /// The repository.
+    pub repository: RepositoryName,
+}
+
+impl TryFrom<Known> for Place {
+    type Error = Known;
+
+    fn try_from(known: Known) -> Result<Self, Known> {
+        match known {
+            Known {
+                organization: Some(organization),
+                project: Some(project),
+                repository: Some(repository),
+            } => Ok(Self { organization, project, repository }),
+            known => Err(known),
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}/{}", self.organization, self.project, self.repository)
+    }
+}
+
+/// What may be made at the service.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Make the repository if it is missing.
+    pub create: bool,
+    /// Make the project if it is missing.
+    pub create_project: bool,
+    /// What a new project is about.
+    pub description: Option<&'a str>,
+}
+
+/// A repository that is there now.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Where it is.
+    pub url: RemoteUrl,
+    /// Whether this run made it.
+    pub made: bool,
+}
+
+/// The sign-in to use for an organization; on a terminal a missing one is made.
+///
+/// # Errors
+/// There is none, and nobody to ask.
+pub fn signed_in(context: &Context, organization: &Organization) -> Result<SignIn, Error> {
+    if let Some(sign_in) = context.sign_in(organization)? {
+        return Ok(sign_in);
+    }
+    if context.ui.can_ask() {
+        login::name_overrides(context)?;
+        return login::sign_in(context, organization, How::Question);
+    }
+    Err(not_signed_in(organization))
+}
+
+/// That there is no sign-in.
+pub fn not_signed_in(organization: &Organization) -> Error {
+    Error::message(Kind::SignedOut, format!("not signed in to {organization}"))
+        .hint(format!("{}, or set `GIT_VSTS_PAT` to a token", sign_in_hint(organization)))
+}
+
+/// Looks for a repository, and changes nothing.
+///
+/// # Errors
+/// It can't be looked for, or is there and can't be used.
+pub fn look(context: &Context, place: &Place, credential: &Credential) -> Result<Lookup, Error> {
+    let client = context.rest_client(&place.organization)?;
+    let wait = |why: &str, pause| context.wait(why, pause);
+    let azure = context.azure(&client, &place.organization, credential, &wait);
+    Ok(azure.repository(&place.project, &place.repository)?)
+}
+
+/// Whether what is missing may be made.
+///
+/// # Errors
+/// It may not.
+pub fn may_make(place: &Place, found: &Lookup, wanted: Wanted<'_>) -> Result<(), Error> {
+    let Place { organization, project, repository } = place;
+    match found {
+        Lookup::Found(_) => Ok(()),
+        Lookup::NoRepository if wanted.create => Ok(()),
+        Lookup::NoRepository => Err(no_repository(place)),
+        Lookup::NoProject if wanted.create_project => Ok(()),
+        Lookup::NoProject => {
+            let error = crate::azure::Error::NoProject {
+                organization: organization.clone(),
+                project: project.clone(),
+            };
+            Err(Error::from(error).without_hints().hint(format!(
+                "check its spelling, or make it with `git vsts init {organization}/{project}/{repository} --create-project`"
+            )))
+        }
+    }
+}
+
+/// That the repository is missing and nobody said that it may be made.
+pub fn no_repository(place: &Place) -> Error {
+    let Place { organization, project, repository } = place;
+    let message = format!(
+        "{organization}/{project} has no repository {repository}, or this account can't see it"
+    );
+    Error::message(Kind::Failed, message)
+        .hint("check its spelling, or make it: the same command with `--create`")
+}
+
+/// Makes what is missing of a place.
+///
+/// # Errors
+/// The service did not make it; what was made before stands in the message.
+pub fn make(
+    context: &Context,
+    place: &Place,
+    found: Lookup,
+    credential: &Credential,
+    wanted: Wanted<'_>,
+) -> Result<Found, Error> {
+    let Place { organization, project, repository } = place;
+    let client = context.rest_client(organization)?;
+    let wait = |why: &str, pause| context.wait(why, pause);
+    let azure = context.azure(&client, organization, credential, &wait);
+    let mut found = found;
+    if matches!(found, Lookup::NoProject) {
+        project.check_new()?;
+        azure.create_project(project, wanted.description)?;
+        context.ui.status(format_args!("Created project {organization}/{project}"));
+        // A new project comes with an empty repository of its own name.
+        let exists = |error: crate::azure::Error| {
+            Error::from(error).context(format!("project {organization}/{project} exists now"))
+        };
+        found = match repository.as_str().eq_ignore_ascii_case(project.as_str()) {
+            true => azure.repository(project, repository).map_err(exists)?,
+            false => Lookup::NoRepository,
+        };
+    }
+    match found {
+        Lookup::Found(found) => Ok(Found { url: found.url, made: false }),
+        _ => {
+            repository.check_new()?;
+            let made = azure.create_repository(project, repository)?;
+            context.ui.status(format_args!("Created {project}/{repository}"));
+            Ok(Found { url: made.url, made: true })
+        }
+    }
+}

@@ -1,0 +1,562 @@
+use clap::Args;
+use secrecy::SecretString;
+use url::Url;
+
+use super::commit;
+use super::init;
+use super::names::{self, AzureRemote, Flags, Known};
+use super::place::{self, Place, Wanted};
+use super::remote_add;
+use super::report::{self, Report};
+use crate::azure;
+use crate::configuration::Trust;
+use crate::context::{Context, SignIn, Source};
+use crate::credential::Credential;
+use crate::error::{Error, Kind};
+use crate::http::{self, Reason};
+use crate::remote::{Organization, Protocol, RemoteUrl, RepositoryName};
+use crate::repository::{
+    Access, Event, Head, HeaderName, Push as Pack, PushError, Pushed, Refspecs, Remote, Repository,
+};
+use crate::text::visible;
+
+const FLAGS: Flags = Flags { organization: "--org", project: "--project", repository: "--repo" };
+
+/// Push to Azure DevOps
+///
+/// Pushes the branch here, or what REFSPEC names. Where something is missing, the sign-in, the
+/// remote, the repository, a first commit, it is asked for and done first.
+#[derive(Args, Debug)]
+pub struct Push {
+    /// The remote [default: that of the branch, or the only one at Azure DevOps]
+    #[arg(value_name = "REMOTE")]
+    remote: Option<String>,
+    /// What to push, as with `git push`: SOURCE[:DESTINATION], with `+` to force
+    #[arg(value_name = "REFSPEC", conflicts_with = "all")]
+    refspecs: Vec<String>,
+    /// Push every branch
+    #[arg(long, conflicts_with_all = ["tags", "delete"])]
+    all: bool,
+    /// Push every tag too
+    #[arg(long, conflicts_with = "delete")]
+    tags: bool,
+    /// Push even where commits at the server are lost by it
+    #[arg(short, long)]
+    force: bool,
+    /// Push only if the server still has what was last seen there
+    #[arg(long, value_name = "REF[:COMMIT]", num_args = 0..=1, require_equals = true, hide = true)]
+    force_with_lease: Option<Option<String>>,
+    /// Push all references or none
+    #[arg(long, hide = true)]
+    atomic: bool,
+    /// Delete what is named at the server
+    #[arg(short, long, requires = "refspecs")]
+    delete: bool,
+    /// Say what would be done, and send nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Don't run the pre-push hook
+    #[arg(long)]
+    no_verify: bool,
+    /// Don't make the branch follow the one at the server
+    #[arg(long)]
+    no_set_upstream: bool,
+    /// The organization, where no remote says it
+    #[arg(long, value_name = "ORG")]
+    org: Option<String>,
+    /// The project, where no remote says it
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<String>,
+    /// The repository, where no remote says it [default: the folder's name]
+    #[arg(long, value_name = "REPO")]
+    repo: Option<String>,
+    /// Make the repository if it is missing, without asking
+    #[arg(long)]
+    create: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a push is done, where it is not as usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Options {
+    pub dry_run: bool,
+    pub no_verify: bool,
+    pub no_set_upstream: bool,
+}
+
+/// A push that was answered.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub references: Vec<Pushed>,
+    pub url: RemoteUrl,
+}
+
+impl Push {
+    pub fn run(&self, context: &Context) -> Result<(), Error> {
+        let known = self.known(context)?;
+        let repository = self.repository(context, &known)?;
+        let (remote, created) = match self.remote(context, &repository)? {
+            Some(remote) => (remote, false),
+            None => self.connect(context, &repository, known)?,
+        };
+        self.needs_git(context, &remote)?;
+        let refspecs = self.refspecs();
+        repository.check_sources(&refspecs, Some(&remote.name))?;
+        let done = match push(context, &repository, &remote, &refspecs, self.options()) {
+            Err(error) if error.is_missing_repository() => {
+                self.make_missing(context, &remote, error)?;
+                push(context, &repository, &remote, &refspecs, self.options())?
+            }
+            done => done?,
+        };
+        let place = place_of(&done.url);
+        let report = Report::new(&done.url, Some(&remote.name), done.url.https(), created)
+            .with_references(&done.references);
+        let end = report::tell(context, &place, &remote.name, &done.references);
+        report.print(context, self.json)?;
+        end
+    }
+
+    fn known(&self, context: &Context) -> Result<Known, Error> {
+        let organization = self.org.as_deref().map(|it| context.service.organization(it));
+        let project = self.project.as_deref().map(str::parse);
+        let repository = self.repo.as_deref().map(str::parse::<RepositoryName>);
+        Ok(Known {
+            organization: organization.transpose()?,
+            project: project.transpose()?,
+            repository: repository.transpose()?,
+        })
+    }
+
+    fn refspecs(&self) -> Refspecs {
+        Refspecs {
+            named: self.refspecs.clone(),
+            all: self.all,
+            tags: self.tags,
+            delete: self.delete,
+            force: self.force,
+        }
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            dry_run: self.dry_run,
+            no_verify: self.no_verify,
+            no_set_upstream: self.no_set_upstream,
+        }
+    }
+
+    /// The repository here with a commit in it; on a terminal both can be made.
+    fn repository(&self, context: &Context, known: &Known) -> Result<Repository, Error> {
+        let found = context.repository()?;
+        let names_source = !self.refspecs.is_empty() || self.all || self.tags;
+        let is_unborn = |repository: &Repository| match repository.head() {
+            Ok(Head::Unborn { .. }) => Ok(!names_source),
+            Ok(_) => Ok(false),
+            Err(error) => Err(Error::from(error)),
+        };
+        let unborn = match &found {
+            Some(repository) if !is_unborn(repository)? => return Ok(found.expect("matched above")),
+            found => found.is_some(),
+        };
+        if !context.ui.can_ask() {
+            return Err(nothing_yet(context, known, unborn));
+        }
+        let repository = match found {
+            Some(repository) => repository,
+            None => {
+                let directory = visible(&context.directory().display().to_string());
+                context.ui.status(format_args!("{directory} is no git repository yet."));
+                if !context.ui.confirm("Make it one", true, "`git vsts init`")? {
+                    return Err(Error::message(Kind::Failed, "there is no repository to push"));
+                }
+                init::make_here(context, None)?
+            }
+        };
+        first_commit(context, &repository)?;
+        Ok(repository)
+    }
+
+    /// The remote to push to, if there is one.
+    fn remote(&self, context: &Context, repository: &Repository) -> Result<Option<Remote>, Error> {
+        if let Some(name) = &self.remote {
+            return match repository.remote(name)? {
+                Some(remote) => Ok(Some(remote)),
+                None => Err(no_remote(context, repository, name)?),
+            };
+        }
+        let azure = names::azure_remotes(context, repository)?;
+        if let Head::Branch { name } = repository.head()?
+            && let Some(followed) = repository.branch_remote(&name)?
+            && let Some(found) = azure.iter().find(|found| found.remote.name == followed)
+        {
+            return Ok(Some(found.remote.clone()));
+        }
+        // A remote that only resembles one of Azure DevOps is worth a word before another is added.
+        for remote in repository.remotes()? {
+            if let Err(error) = context.service.remote(&remote.push_url)
+                && !error.is_foreign()
+            {
+                let name = visible(&remote.name);
+                return Err(Error::from(error).context(format!("the URL of {name} can't be used")));
+            }
+        }
+        match azure.as_slice() {
+            [] => Ok(None),
+            [only] => Ok(Some(only.remote.clone())),
+            several => Ok(Some(self.choose(context, several)?)),
+        }
+    }
+
+    fn choose(&self, context: &Context, remotes: &[AzureRemote]) -> Result<Remote, Error> {
+        let shown: Vec<String> =
+            remotes.iter().map(|it| format!("{}: {}", it.remote.name, it.url.https())).collect();
+        if !context.ui.can_ask() {
+            let names: Vec<&str> = remotes.iter().map(|it| it.remote.name.as_str()).collect();
+            let message = format!("several remotes are at Azure DevOps: {}", names.join(", "));
+            return Err(Error::message(Kind::Usage, message)
+                .hint(format!("name one: `git vsts push {}`", names[0])));
+        }
+        let chosen = context.ui.choose("Remote", &shown, 0, "REMOTE")?;
+        Ok(remotes[chosen].remote.clone())
+    }
+
+    /// Connects the repository here with one at the service, which may have to be made.
+    fn connect(
+        &self,
+        context: &Context,
+        repository: &Repository,
+        known: Known,
+    ) -> Result<(Remote, bool), Error> {
+        let name = names::free_remote(repository)?;
+        if context.ui.can_ask() {
+            context.ui.status(format_args!("Nothing here points at Azure DevOps yet."));
+        }
+        let known = names::fill(context, known, Some(repository))?;
+        let place = remote_add::complete(context, known, Some(repository), FLAGS)?;
+        repository.check_sources(&self.refspecs(), Some(&name))?;
+        let sign_in = place::signed_in(context, &place.organization)?;
+        let found = place::look(context, &place, &sign_in.credential)?;
+        let create = self.create || (!is_there(&found) && self.may_create(context, &place)?);
+        let wanted = Wanted { create, ..Wanted::default() };
+        place::may_make(&place, &found, wanted)?;
+        let found = place::make(context, &place, found, &sign_in.credential, wanted)?;
+        remote_add::add(context, repository, &name, &found.url.https())?;
+        let remote = repository
+            .remote(&name)?
+            .ok_or_else(|| Error::message(Kind::Failed, format!("the remote {name} is gone")))?;
+        Ok((remote, found.made))
+    }
+
+    fn may_create(&self, context: &Context, place: &Place) -> Result<bool, Error> {
+        if !context.ui.can_ask() {
+            return Ok(false);
+        }
+        let question = format!("Make the repository {}/{}", place.project, place.repository);
+        Ok(context.ui.confirm(&question, true, "--create")?)
+    }
+
+    /// The remote is there and its repository is not: it can be made, and the push goes on.
+    fn make_missing(&self, context: &Context, remote: &Remote, error: Error) -> Result<(), Error> {
+        let url = names::judge(context, remote)?;
+        let place = place_of(&url);
+        if !self.create && !context.ui.can_ask() {
+            return Err(error);
+        }
+        let sign_in = place::signed_in(context, &place.organization)?;
+        let found = place::look(context, &place, &sign_in.credential)?;
+        let create = self.create || (!is_there(&found) && self.may_create(context, &place)?);
+        let wanted = Wanted { create, ..Wanted::default() };
+        place::may_make(&place, &found, wanted)?;
+        place::make(context, &place, found, &sign_in.credential, wanted)?;
+        Ok(())
+    }
+
+    /// What libgit2 can't do ends with the command of git that does it.
+    fn needs_git(&self, context: &Context, remote: &Remote) -> Result<(), Error> {
+        let ssh =
+            context.service.remote(&remote.push_url).is_ok_and(|url| url.protocol == Protocol::Ssh);
+        let reason = if ssh {
+            "git itself pushes over SSH"
+        } else if self.atomic {
+            "git itself pushes with --atomic"
+        } else if self.force_with_lease.is_some() {
+            "git itself pushes with --force-with-lease"
+        } else {
+            return Ok(());
+        };
+        Err(Error::message(Kind::Failed, reason).hint(format!("`{}`", self.as_git(remote))))
+    }
+
+    fn as_git(&self, remote: &Remote) -> String {
+        let lease = match &self.force_with_lease {
+            None => None,
+            Some(None) => Some("--force-with-lease".to_owned()),
+            Some(Some(value)) => Some(format!("--force-with-lease={value}")),
+        };
+        let flags = [
+            (self.all, "--all"),
+            (self.tags, "--tags"),
+            (self.force, "--force"),
+            (self.atomic, "--atomic"),
+            (self.delete, "--delete"),
+            (self.dry_run, "--dry-run"),
+            (self.no_verify, "--no-verify"),
+        ];
+        let mut words = vec!["git".to_owned(), "push".to_owned()];
+        words
+            .extend(flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| (*flag).to_owned()));
+        words.extend(lease);
+        let default = self.refspecs.is_empty() && !self.all && !self.tags;
+        if default && !self.no_set_upstream {
+            words.push("--set-upstream".to_owned());
+        }
+        words.push(remote.name.clone());
+        words.extend(self.refspecs.iter().cloned());
+        if default {
+            words.push("HEAD".to_owned());
+        }
+        visible(&words.join(" "))
+    }
+}
+
+/// Pushes to a remote that was judged, with the sign-in for it.
+pub(super) fn push(
+    context: &Context,
+    repository: &Repository,
+    remote: &Remote,
+    refspecs: &Refspecs,
+    options: Options,
+) -> Result<Done, Error> {
+    let url = names::judge(context, remote)?;
+    let address = address(&remote.push_url)?;
+    let signer = Signer::of(context, &address, &url.organization)?;
+    let access = Access {
+        client: context.git_client(&address)?,
+        url: address,
+        authorization: signer.authorization(),
+        headers: signer.headers.clone(),
+    };
+    let pack = Pack {
+        remote: Some(&remote.name),
+        url: &remote.push_url,
+        refspecs,
+        dry_run: options.dry_run,
+        no_verify: options.no_verify,
+        git: context.git_if_any(),
+    };
+    let progress = context.ui.progress("Writing objects");
+    let mut on = |event: Event<'_>| match event {
+        Event::Packing { done, total } => progress.set(done as u64, Some(total as u64), 0),
+        Event::Sending { done, total, bytes } => {
+            progress.set(done as u64, Some(total as u64), bytes as u64);
+        }
+        Event::Remote(line) => context.ui.remote_line(line),
+    };
+    let pushed = repository.push(&pack, access, &mut on);
+    drop(progress);
+    let references = pushed.map_err(|error| explain(context, &url, &signer, error))?;
+    if !options.dry_run && !options.no_set_upstream {
+        set_upstream(repository, remote, &references)?;
+    }
+    Ok(Done { references, url })
+}
+
+/// What signs the requests of a push.
+struct Signer {
+    sign_in: Option<SignIn>,
+    /// Headers of `http.extraHeader`; an `Authorization` among them stands instead of a sign-in.
+    headers: Vec<(HeaderName, SecretString)>,
+}
+
+impl Signer {
+    fn of(context: &Context, address: &Url, organization: &Organization) -> Result<Self, Error> {
+        let lines =
+            context.configuration()?.all_for_url("http", "extraHeader", address, Trust::Everyone);
+        let headers: Vec<_> = lines.into_iter().filter_map(http::header_line).collect();
+        let is_signed = headers.iter().any(|(name, _)| *name == http::AUTHORIZATION);
+        let sign_in = match is_signed {
+            true => None,
+            false => Some(place::signed_in(context, organization)?),
+        };
+        Ok(Self { sign_in, headers })
+    }
+
+    fn authorization(&self) -> Option<SecretString> {
+        self.sign_in.as_ref().and_then(|sign_in| sign_in.credential.authorization())
+    }
+}
+
+/// What a push that was not answered means.
+///
+/// A credential that git refused is asked about once more, by REST: only one that both refuse is
+/// forgotten, and only one that was kept.
+fn explain(context: &Context, url: &RemoteUrl, signer: &Signer, error: PushError) -> Error {
+    let refusal = match &error {
+        PushError::Http(http::Error::Refused(refusal)) => refusal.clone(),
+        _ => return error.into(),
+    };
+    let place = place_of(url);
+    match refusal.reason {
+        Reason::NoRepository | Reason::NoProject | Reason::NotFound => {
+            Error::from(error).context(place::no_repository(&place).to_string()).missing_repository()
+        }
+        _ if !refusal.is_about_sign_in() => Error::from(error),
+        _ => match &signer.sign_in {
+            Some(sign_in) => settle(context, &place.organization, sign_in, *refusal),
+            None => Error::from(error).without_hints().hint(
+                "the sign-in is that of `http.extraHeader`: see `git config --show-origin --get-regexp extraheader`",
+            ),
+        },
+    }
+}
+
+fn settle(
+    context: &Context,
+    organization: &Organization,
+    sign_in: &SignIn,
+    refusal: http::Refusal,
+) -> Error {
+    match account(context, organization, &sign_in.credential) {
+        Ok(()) => azure::Error::MissingScope {
+            organization: organization.clone(),
+            scope: azure::Scope::CodeManage,
+        }
+        .into(),
+        Err(error @ azure::Error::SignedOut { .. }) => match sign_in.source {
+            Source::Environment(variable) => {
+                Error::from(error).without_hints().hint(format!("the token is that of {variable}"))
+            }
+            Source::Store(_) => forget(context, organization, sign_in, error),
+        },
+        // It could not be settled, so nothing is forgotten.
+        Err(_) => http::Error::Refused(Box::new(refusal)).into(),
+    }
+}
+
+fn account(
+    context: &Context,
+    organization: &Organization,
+    credential: &Credential,
+) -> Result<(), azure::Error> {
+    let unsettled = |_| azure::Error::NoOrganization { organization: organization.clone() };
+    let client = context.rest_client(organization).map_err(unsettled)?;
+    let wait = |why: &str, pause| context.wait(why, pause);
+    context.azure(&client, organization, credential, &wait).account().map(drop)
+}
+
+/// Forgets a kept credential that is proved to be no good, unless another was kept meanwhile.
+fn forget(
+    context: &Context,
+    organization: &Organization,
+    sign_in: &SignIn,
+    error: azure::Error,
+) -> Error {
+    let is_same = context.kept(organization).is_ok_and(|kept| {
+        kept.is_some_and(|kept| kept.credential.same_secret(&sign_in.credential))
+    });
+    let forgot = is_same
+        && context
+            .keychain()
+            .is_ok_and(|keychain| keychain.delete(&organization.key()).unwrap_or_default());
+    let error = Error::from(error);
+    match forgot {
+        true => error.context(format!(
+            "the kept token for {organization} is no longer accepted, so it was forgotten"
+        )),
+        false => error,
+    }
+}
+
+/// Makes each branch that is new there follow what was pushed.
+fn set_upstream(repository: &Repository, remote: &Remote, pushed: &[Pushed]) -> Result<(), Error> {
+    for pushed in pushed.iter().filter(|pushed| pushed.is_done()) {
+        let update = &pushed.update;
+        let branch = update.source.as_deref().and_then(|it| it.strip_prefix("refs/heads/"));
+        let Some(branch) = branch else { continue };
+        if update.reference.starts_with("refs/heads/") && !repository.has_upstream(branch)? {
+            repository.set_upstream(branch, &remote.name, &update.reference)?;
+        }
+    }
+    Ok(())
+}
+
+fn first_commit(context: &Context, repository: &Repository) -> Result<(), Error> {
+    let changes = commit::prepare(context, repository)?;
+    if changes.is_empty() {
+        return Err(commit::nothing(repository.directory()));
+    }
+    context.ui.status(format_args!("There is no commit yet."));
+    commit::show(context, &changes);
+    let suspicious = changes.iter().any(|change| change.looks_secret);
+    if !context.ui.confirm("Commit them", !suspicious, "`git vsts init --commit MESSAGE`")? {
+        return Err(Error::message(Kind::Failed, "there is no commit to push")
+            .hint("`git add` what belongs in it, `git commit`, then `git vsts push`"));
+    }
+    commit::commit(context, repository, "First commit")
+}
+
+/// That there is no commit here, and the one command that makes it and pushes.
+fn nothing_yet(context: &Context, known: &Known, is_repository: bool) -> Error {
+    let known = names::fill(context, known.clone(), None).unwrap_or_else(|_| known.clone());
+    let name = |it: Option<String>, placeholder: &str| it.unwrap_or_else(|| placeholder.to_owned());
+    let target = format!(
+        "{}/{}/{}",
+        name(known.organization.map(|it| it.to_string()), "ORG"),
+        name(known.project.map(|it| it.to_string()), "PROJECT"),
+        name(known.repository.map(|it| it.to_string()), "REPO"),
+    );
+    let directory = visible(&context.directory().display().to_string());
+    let message = match is_repository {
+        true => "the repository has no commit yet".to_owned(),
+        false => format!("{directory} is in no git repository"),
+    };
+    Error::message(Kind::Usage, message)
+        .hint(format!("`git vsts init {} --commit MESSAGE --push`", crate::text::quoted(&target)))
+}
+
+fn no_remote(context: &Context, repository: &Repository, name: &str) -> Result<Error, Error> {
+    let shown = crate::remote::without_user(name);
+    // A URL in its place is judged as one, so that a password in it is spoken of.
+    if name.contains("://") || name.contains('@') {
+        context.service.remote(name)?;
+        return Ok(Error::message(Kind::Usage, "a remote is named, not given as a URL")
+            .hint(format!("`git vsts remote-add NAME {shown}` adds it")));
+    }
+    let names: Vec<String> =
+        repository.remotes()?.iter().map(|remote| visible(&remote.name)).collect();
+    let error = Error::message(Kind::Usage, format!("there is no remote {shown}"));
+    Ok(match names.is_empty() {
+        true => error.hint("leave it out: `git vsts push` adds one"),
+        false => error.hint(format!("there is {}", names.join(", "))),
+    })
+}
+
+/// The URL that a push goes to, without its user part.
+fn address(url: &str) -> Result<Url, Error> {
+    let parsed = Url::parse(url).map_err(|error| {
+        Error::message(
+            Kind::Usage,
+            format!("{} is no URL: {error}", crate::remote::without_user(url)),
+        )
+    });
+    let mut url = parsed?;
+    // Both fail only for URLs that can have no user part.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Ok(url)
+}
+
+fn place_of(url: &RemoteUrl) -> Place {
+    Place {
+        organization: url.organization.clone(),
+        project: url.project.clone(),
+        repository: url.repository.clone(),
+    }
+}
+
+fn is_there(found: &azure::Lookup) -> bool {
+    matches!(found, azure::Lookup::Found(_))
+}

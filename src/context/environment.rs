@@ -1,0 +1,142 @@
+//! What the environment says, read once.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+/// The variables that hold a token, in the order in which they are believed. Children don't get
+/// them, and none of them is ever stored.
+pub const TOKENS: [&str; 3] = ["GIT_VSTS_PAT", "AZURE_DEVOPS_EXT_PAT", "SYSTEM_ACCESSTOKEN"];
+
+/// The variables that change where the service is looked for.
+pub const OVERRIDES: [&str; 4] =
+    ["GIT_VSTS_AZURE_URL", "GIT_VSTS_SPS_URL", "GIT_VSTS_LOGIN_URL", "GIT_VSTS_CLIENT_ID"];
+
+/// The environment of this process, or one that a test made up.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, OsString>,
+}
+
+/// A token of the environment.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The variable that it comes from.
+    pub variable: &'static str,
+    /// The token.
+    pub token: SecretString,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn process() -> Self {
+        Self::from_pairs(std::env::vars_os())
+    }
+
+    /// An environment of these variables. One that is empty counts as unset.
+    pub fn from_pairs<N: Into<OsString>, V: Into<OsString>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let named = |(name, value): (N, V)| {
+            let name = name.into().into_string().ok()?;
+            Some((name, value.into())).filter(|(_, value)| !value.is_empty())
+        };
+        Self { variables: pairs.into_iter().filter_map(named).collect() }
+    }
+
+    /// A variable as text; one that is no text is lost on everybody here.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.raw(name)?.to_str()
+    }
+
+    /// A variable as the system has it.
+    pub fn raw(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(name).map(OsString::as_os_str)
+    }
+
+    /// A variable that is an absolute path; a relative one counts as unset (XDG Base Directory
+    /// Specification).
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.raw(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    /// The token that stands instead of what is kept, if one is set.
+    ///
+    /// # Errors
+    /// The name of a variable that a pipeline should have replaced and did not: `$(…)`.
+    pub fn token(&self) -> Result<Option<Token>, &'static str> {
+        for variable in TOKENS {
+            let Some(value) = self.get(variable) else { continue };
+            let value = value.trim();
+            if value.starts_with("$(") && value.ends_with(')') {
+                return Err(variable);
+            }
+            return Ok(Some(Token { variable, token: value.to_owned().into() }));
+        }
+        Ok(None)
+    }
+
+    /// Whether the environment says that nobody is there to answer.
+    pub fn is_unattended(&self) -> bool {
+        let continuous = self.get("CI").is_some_and(|ci| !matches!(ci, "0" | "false"));
+        continuous || self.get("GIT_TERMINAL_PROMPT").is_some_and(|prompt| prompt == "0")
+    }
+
+    /// The proxy that the environment names for a scheme, as curl(1) reads it: `http_proxy` only in
+    /// lower case, since a CGI program's caller can set the other.
+    pub fn proxy(&self, scheme: &str) -> Option<&str> {
+        let own = match scheme {
+            "http" => self.get("http_proxy"),
+            _ => self.get("https_proxy").or_else(|| self.get("HTTPS_PROXY")),
+        };
+        own.or_else(|| self.get("all_proxy")).or_else(|| self.get("ALL_PROXY"))
+    }
+
+    /// Hosts that are reached without the proxy.
+    pub fn no_proxy(&self) -> Option<&str> {
+        self.get("no_proxy").or_else(|| self.get("NO_PROXY"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn the_first_token_that_is_set_is_believed() {
+        let environment = Environment::from_pairs([
+            ("GIT_VSTS_PAT", ""),
+            ("AZURE_DEVOPS_EXT_PAT", " two \n"),
+            ("SYSTEM_ACCESSTOKEN", "three"),
+        ]);
+        let token = environment.token().unwrap().unwrap();
+        assert_eq!((token.variable, token.token.expose_secret()), ("AZURE_DEVOPS_EXT_PAT", "two"));
+    }
+
+    #[test]
+    fn a_variable_that_a_pipeline_did_not_replace_is_named() {
+        let environment =
+            Environment::from_pairs([("SYSTEM_ACCESSTOKEN", "$(System.AccessToken)")]);
+        assert_eq!(environment.token().unwrap_err(), "SYSTEM_ACCESSTOKEN");
+    }
+
+    #[test]
+    fn an_unattended_run_is_known() {
+        for (name, value, unattended) in [
+            ("CI", "true", true),
+            ("CI", "1", true),
+            ("CI", "", false),
+            ("CI", "0", false),
+            ("CI", "false", false),
+            ("GIT_TERMINAL_PROMPT", "0", true),
+            ("GIT_TERMINAL_PROMPT", "1", false),
+        ] {
+            let environment = Environment::from_pairs([(name, value)]);
+            assert_eq!(environment.is_unattended(), unattended, "{name}={value}");
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! All that a command may touch: the terminal, the environment, the configuration, the keychain,
+//! the network, the clock. Nothing is opened before it is used.
+
+mod environment;
+
+use std::cell::{OnceCell, RefCell};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::azure::Azure;
+use crate::configuration::{Configuration, Trust};
+use crate::credential::{Credential, Kept};
+use crate::error::{Error, Kind};
+use crate::http::{Client, Settings, Wait};
+use crate::keychain::{File, Keychain, Nowhere, System, Unlock};
+use crate::remote::{Organization, Service};
+use crate::repository::{Git, Repository};
+use crate::ui::Ui;
+
+pub use environment::{Environment, OVERRIDES, TOKENS, Token};
+
+/// How long the keychain may take to answer, in seconds.
+const KEYCHAIN_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a person may take to unlock it, in seconds.
+const UNLOCK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Time.
+pub trait Clock {
+    /// What time it is.
+    fn now(&self) -> Timestamp;
+    /// Waits.
+    fn sleep(&self, duration: Duration);
+}
+
+/// The system's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+/// Where credentials are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// The system's keychain.
+    Keychain,
+    /// A file that only this user can read.
+    File,
+    /// Nowhere.
+    None,
+}
+
+/// Where a credential came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The store.
+    Store(Store),
+    /// This variable of the environment.
+    Environment(&'static str),
+}
+
+impl Source {
+    /// The word of `status --json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Store(Store::File) => "file",
+            Self::Store(_) => "keychain",
+            Self::Environment(_) => "environment",
+        }
+    }
+}
+
+/// A credential that can be used, and where it came from.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// The credential.
+    pub credential: Credential,
+    /// Who it belongs to, if that is known without asking the service.
+    pub account: Option<String>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// The world of a command.
+pub struct Context {
+    /// The terminal.
+    pub ui: Ui,
+    /// The environment.
+    pub environment: Environment,
+    /// Where Azure DevOps answers.
+    pub service: Service,
+    /// Time.
+    pub clock: Box<dyn Clock>,
+    directory: PathBuf,
+    git: OnceCell<Option<Git>>,
+    configuration: OnceCell<Configuration>,
+    store: OnceCell<Store>,
+    keychain: OnceCell<Box<dyn Keychain>>,
+    clients: RefCell<Vec<(Settings, Client)>>,
+    last_wait: RefCell<String>,
+}
+
+impl Context {
+    /// The world as the process has it. `directory` is where the command was started.
+    ///
+    /// # Errors
+    /// An override of the environment that can't be used.
+    pub fn new(
+        ui: Ui,
+        environment: Environment,
+        clock: Box<dyn Clock>,
+        directory: PathBuf,
+    ) -> Result<Self, Error> {
+        let service = match environment.get("GIT_VSTS_AZURE_URL") {
+            Some(base) => Service::at(base).map_err(|error| {
+                Error::new(Kind::Usage, error).context("GIT_VSTS_AZURE_URL can't be used")
+            })?,
+            None => Service::hosted(),
+        };
+        Ok(Self {
+            ui,
+            environment,
+            service,
+            clock,
+            directory,
+            git: OnceCell::new(),
+            configuration: OnceCell::new(),
+            store: OnceCell::new(),
+            keychain: OnceCell::new(),
+            clients: RefCell::default(),
+            last_wait: RefCell::default(),
+        })
+    }
+
+    /// Where the command was started.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The git on this computer.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn git(&self) -> Result<&Git, Error> {
+        self.git_if_any().ok_or_else(|| crate::repository::GitError::Missing.into())
+    }
+
+    /// The git on this computer, if there is one.
+    pub fn git_if_any(&self) -> Option<&Git> {
+        self.git.get_or_init(|| Git::find(self.environment.raw("PATH"), &TOKENS).ok()).as_ref()
+    }
+
+    /// git's effective configuration here. Settings of the repository's own that are not obeyed are
+    /// warned of, once.
+    ///
+    /// # Errors
+    /// git could not be asked.
+    pub fn configuration(&self) -> Result<&Configuration, Error> {
+        if let Some(configuration) = self.configuration.get() {
+            return Ok(configuration);
+        }
+        let configuration = match self.git_if_any() {
+            Some(git) => Configuration::parse(&git.configuration(&self.directory)?)?,
+            None => Configuration::from_entries(Repository::configuration(&self.directory)?),
+        };
+        for ignored in configuration.ignored_here() {
+            self.ui.warning(format_args!(
+                "{} in the repository's own configuration ({}) is ignored",
+                ignored.key, ignored.scope
+            ));
+        }
+        Ok(self.configuration.get_or_init(|| configuration))
+    }
+
+    /// The repository here, if there is one.
+    ///
+    /// # Errors
+    /// There is one, and it can't be used.
+    pub fn repository(&self) -> Result<Option<Repository>, Error> {
+        Ok(Repository::find(&self.directory)?)
+    }
+
+    /// Which store is in use.
+    ///
+    /// # Errors
+    /// A value that names none.
+    pub fn store(&self) -> Result<Store, Error> {
+        if let Some(store) = self.store.get() {
+            return Ok(*store);
+        }
+        let (name, value) = match self.environment.get("GIT_VSTS_STORE") {
+            Some(value) => ("GIT_VSTS_STORE", Some(value)),
+            None => ("vsts.store", self.configuration()?.trusted("vsts.store")),
+        };
+        let store = match value {
+            None | Some("keychain") => Store::Keychain,
+            Some("file") => Store::File,
+            Some("none") => Store::None,
+            Some(other) => {
+                let other = crate::text::visible_within(other, 40);
+                let message = format!("{name} is `{other}`, which is no store");
+                return Err(Error::message(Kind::Usage, message)
+                    .hint("the stores are `keychain`, `file` and `none`"));
+            }
+        };
+        Ok(*self.store.get_or_init(|| store))
+    }
+
+    /// Makes the file the store of this run, whatever the settings say.
+    pub fn use_file(&self) {
+        // It is set before anything else of the run looks at it.
+        let _ = self.store.set(Store::File);
+    }
+
+    /// Where credentials are kept.
+    ///
+    /// # Errors
+    /// The store that is set can't be used.
+    pub fn keychain(&self) -> Result<&dyn Keychain, Error> {
+        if let Some(keychain) = self.keychain.get() {
+            return Ok(&**keychain);
+        }
+        let keychain: Box<dyn Keychain> = match self.store()? {
+            Store::Keychain => {
+                Box::new(System::new(self.unlock(), KEYCHAIN_PATIENCE, UNLOCK_PATIENCE))
+            }
+            Store::File => Box::new(File::new(self.data_directory()?)),
+            Store::None => Box::new(Nowhere),
+        };
+        Ok(&**self.keychain.get_or_init(|| keychain))
+    }
+
+    /// What is kept for an organization.
+    ///
+    /// # Errors
+    /// The store can't be read; that is never taken for "nothing".
+    pub fn kept(&self, organization: &Organization) -> Result<Option<Kept>, Error> {
+        let Some(record) = self.keychain()?.read(&organization.key())? else { return Ok(None) };
+        let kept = Kept::from_record(&record)
+            .map_err(|error| Error::from(error).context(format!("for {organization}")))?;
+        Ok(Some(kept))
+    }
+
+    /// The token of the environment that may go to an organization, if one is set.
+    ///
+    /// A pipeline's own token is for the organization that it runs in, and for no other.
+    ///
+    /// # Errors
+    /// A variable that a pipeline should have replaced, or a `SYSTEM_COLLECTIONURI` that is none.
+    pub fn environment_token(&self, organization: &Organization) -> Result<Option<Token>, Error> {
+        let found = self.environment.token().map_err(|variable| {
+            let message = format!("{variable} holds a variable that the pipeline did not replace");
+            Error::message(Kind::Usage, message).hint(format!(
+                "map it into the step's environment: `{variable}: $(System.AccessToken)`"
+            ))
+        })?;
+        let Some(token) = found else { return Ok(None) };
+        if token.variable != "SYSTEM_ACCESSTOKEN" {
+            return Ok(Some(token));
+        }
+        let collection = self.environment.get("SYSTEM_COLLECTIONURI");
+        let its = collection.and_then(|uri| self.service.organization(uri).ok());
+        Ok(Some(token).filter(|_| its.as_ref() == Some(organization)))
+    }
+
+    /// The credential for an organization: of the environment, else what is kept.
+    ///
+    /// # Errors
+    /// As [`Context::kept`] and [`Context::environment_token`].
+    pub fn sign_in(&self, organization: &Organization) -> Result<Option<SignIn>, Error> {
+        if let Some(Token { variable, token }) = self.environment_token(organization)? {
+            let credential = Credential::pat(token);
+            let source = Source::Environment(variable);
+            return Ok(Some(SignIn { credential, account: None, source }));
+        }
+        let Some(kept) = self.kept(organization)? else { return Ok(None) };
+        let account = Some(kept.account).filter(|account| !account.is_empty());
+        let source = Source::Store(self.store()?);
+        Ok(Some(SignIn { credential: kept.credential, account, source }))
+    }
+
+    /// The client for REST, which nothing of a repository's own configuration touches.
+    ///
+    /// # Errors
+    /// Settings that can't be used.
+    pub fn rest_client(&self, organization: &Organization) -> Result<Client, Error> {
+        let url = Url::parse(&organization.url()).expect("an organization's URL was parsed before");
+        self.client(&url, Trust::TrustedOnly)
+    }
+
+    /// The client for git's requests, as git's configuration would have it for that URL.
+    ///
+    /// # Errors
+    /// Settings that can't be used.
+    pub fn git_client(&self, url: &Url) -> Result<Client, Error> {
+        self.client(url, Trust::Everyone)
+    }
+
+    /// The service's REST interface.
+    pub fn azure<'a>(
+        &'a self,
+        client: &'a Client,
+        organization: &'a Organization,
+        credential: &'a Credential,
+        wait: Wait<'a>,
+    ) -> Azure<'a> {
+        Azure { client, service: &self.service, organization, credential, wait }
+    }
+
+    /// Waits for the service, and says why if it takes long. The same reason is said once.
+    pub fn wait(&self, why: &str, pause: Duration) {
+        if pause >= Duration::from_secs(1) && *self.last_wait.borrow() != why {
+            self.ui.status(format_args!("{why}; waiting {} s", pause.as_secs()));
+            why.clone_into(&mut self.last_wait.borrow_mut());
+        }
+        self.clock.sleep(pause);
+    }
+
+    /// The folder of our own data: `$XDG_DATA_HOME/git-vsts`, and what stands for it elsewhere.
+    ///
+    /// # Errors
+    /// There is no home.
+    pub fn data_directory(&self) -> Result<PathBuf, Error> {
+        let environment = &self.environment;
+        let base = if cfg!(windows) {
+            environment.path("LOCALAPPDATA")
+        } else if cfg!(target_os = "macos") {
+            environment.path("HOME").map(|home| home.join("Library/Application Support"))
+        } else {
+            let fallback = || environment.path("HOME").map(|home| home.join(".local/share"));
+            environment.path("XDG_DATA_HOME").or_else(fallback)
+        };
+        base.map(|base| base.join("git-vsts")).ok_or_else(|| {
+            let message = "there is no home directory to keep a credential file in";
+            Error::message(Kind::Failed, message).hint("set `HOME`, or `GIT_VSTS_PAT` for one run")
+        })
+    }
+
+    fn unlock(&self) -> Unlock {
+        if !self.ui.can_ask() {
+            return Unlock::Never;
+        }
+        // The store asks from a thread of its own, so it gets no part of the context.
+        Unlock::Foreground(Box::new(crate::ui::say_keychain_is_locked))
+    }
+
+    fn client(&self, url: &Url, trust: Trust) -> Result<Client, Error> {
+        let settings = self.network(url, trust)?;
+        let mut clients = self.clients.borrow_mut();
+        if let Some((_, client)) = clients.iter().find(|(met, _)| *met == settings) {
+            return Ok(client.clone());
+        }
+        let client = Client::new(&settings)?;
+        clients.push((settings, client.clone()));
+        Ok(client)
+    }
+
+    fn network(&self, url: &Url, trust: Trust) -> Result<Settings, Error> {
+        let configuration = self.configuration()?;
+        let verify = configuration.boolean_for_url("http", "sslVerify", url, trust)?;
+        let switched_off = [
+            (verify == Some(false), "http.sslVerify=false"),
+            (self.environment.get("GIT_SSL_NO_VERIFY").is_some(), "GIT_SSL_NO_VERIFY"),
+        ];
+        if let Some((_, switch)) = switched_off.iter().find(|(is_set, _)| *is_set) {
+            let message = format!("{switch} would send a credential to whoever answers");
+            return Err(Error::message(Kind::Usage, message).hint(
+                "name the certificate authority instead: `git config --global http.sslCAInfo FILE`",
+            ));
+        }
+        // An empty value switches a proxy of the environment off, as with git.
+        let proxy = configuration
+            .for_url("http", "proxy", url, trust)
+            .or_else(|| self.environment.proxy(url.scheme()));
+        let certificates = self
+            .environment
+            .get("GIT_SSL_CAINFO")
+            .or_else(|| configuration.for_url("http", "sslCAInfo", url, Trust::TrustedOnly));
+        Ok(Settings {
+            proxy: proxy.filter(|it| !it.is_empty()).map(|it| SecretString::from(it.to_owned())),
+            no_proxy: self.environment.no_proxy().map(str::to_owned),
+            certificates: certificates.filter(|it| !it.is_empty()).map(|it| self.home_path(it)),
+            ..Settings::default()
+        })
+    }
+
+    /// A path of git's configuration, where `~/` is the home (git-config(1), "pathname").
+    fn home_path(&self, path: &str) -> PathBuf {
+        let home = path.strip_prefix("~/").zip(self.environment.path("HOME"));
+        home.map_or_else(|| PathBuf::from(path), |(rest, home)| home.join(rest))
+    }
+}
+
+/// Keeps what this process holds in memory out of core dumps and from other programs of this user
+/// that would attach to it.
+pub fn keep_secrets_out_of_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        // Where it can't be lowered there is nothing better to do.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}

@@ -1,0 +1,677 @@
+//! Facts become advice: the one place where an error of a module turns into what a person reads
+//! and into an exit status. Reading it is reading the voice of the whole program.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::azure::{self, Scope};
+use crate::configuration;
+use crate::credential;
+use crate::http::{self, Reason, Refusal, TlsFault};
+use crate::keychain;
+use crate::remote::{self, Organization};
+use crate::repository::{
+    self, CommitError, GitError, HookError, Kind as Change, PlanError, PushError,
+};
+use crate::signin::pat;
+use crate::ui::{self, Signal, Ui};
+
+/// What kind of end this is; scripts act on its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It could not be done.
+    Failed,
+    /// A bad or missing name, URL or flag.
+    Usage,
+    /// The server refused a reference that was asked for.
+    RefusedReference,
+    /// Not signed in, refused, or not allowed.
+    SignedOut,
+    /// Network, TLS, or a service that is down or too busy.
+    Network,
+    /// Interrupted by a signal.
+    Interrupted(Signal),
+    /// Whoever read our standard output has closed it: no error, but an end.
+    BrokenPipe,
+}
+
+impl Kind {
+    /// The exit status.
+    pub fn status(self) -> u8 {
+        match self {
+            Self::BrokenPipe => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::RefusedReference => 3,
+            Self::SignedOut => 4,
+            Self::Network => 5,
+            Self::Interrupted(signal) => signal.exit_status(),
+        }
+    }
+}
+
+/// What a person reads: what happened, why, and what to do.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    /// What happened, and below it what caused it.
+    chain: Vec<String>,
+    hints: Vec<String>,
+    missing_repository: bool,
+}
+
+impl Error {
+    /// An error and its causes.
+    pub fn new(kind: Kind, error: impl StdError) -> Self {
+        let mut chain = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // A transparent error repeats its cause.
+            if chain.last() != Some(&text) {
+                chain.push(text);
+            }
+            cause = error.source();
+        }
+        Self { kind, chain, hints: Vec::new(), missing_repository: false }
+    }
+
+    /// An error that a command states itself.
+    pub fn message(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, chain: vec![message.into()], hints: Vec::new(), missing_repository: false }
+    }
+
+    /// An end whose reasons were printed already.
+    pub fn printed(kind: Kind) -> Self {
+        Self { kind, chain: Vec::new(), hints: Vec::new(), missing_repository: false }
+    }
+
+    /// Says above the error what was being done.
+    pub fn context(mut self, context: impl Into<String>) -> Self {
+        self.chain.insert(0, context.into());
+        self
+    }
+
+    /// Says what to do; the first one said is the first one read.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Says what to do before all that was said of it.
+    pub fn first_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.insert(0, hint.into());
+        self
+    }
+
+    /// Leaves out what was said to do: the caller knows better.
+    pub fn without_hints(mut self) -> Self {
+        self.hints.clear();
+        self
+    }
+
+    /// Says that the repository at the service is what is missing, which a command can make.
+    pub fn missing_repository(mut self) -> Self {
+        self.missing_repository = true;
+        self
+    }
+
+    /// Whether the repository at the service is what is missing.
+    pub fn is_missing_repository(&self) -> bool {
+        self.missing_repository
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Prints it, in git's voice.
+    pub fn print(&self, ui: &Ui) {
+        if self.kind == Kind::BrokenPipe {
+            return;
+        }
+        if let Some((first, causes)) = self.chain.split_first() {
+            ui.error(format_args!("{first}"));
+            for cause in causes {
+                ui.cause(format_args!("{cause}"));
+            }
+        }
+        for hint in &self.hints {
+            ui.hint(format_args!("{hint}"));
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.chain.join(": "))
+    }
+}
+
+/// How to sign in again.
+pub fn sign_in_hint(organization: &Organization) -> String {
+    format!("sign in with `git vsts login {organization}`")
+}
+
+impl From<azure::Error> for Error {
+    fn from(error: azure::Error) -> Self {
+        use azure::Error as E;
+        match &error {
+            E::Http(_) => {
+                let E::Http(error) = error else { unreachable!("matched above") };
+                error.into()
+            }
+            E::SignedOut { organization, refusal } => {
+                let hint = sign_in_again(organization, refusal);
+                Self::new(Kind::SignedOut, error).hint(hint)
+            }
+            E::MissingScope { organization, scope } => {
+                let hint = scope_hint(organization, *scope);
+                Self::new(Kind::SignedOut, error).hint(hint)
+            }
+            E::MissingPermission { refusal, .. } => {
+                let hint = permission_hint(refusal);
+                Self::new(Kind::SignedOut, error).hint(hint)
+            }
+            E::NoOrganization { .. } => Self::new(Kind::Failed, error)
+                .hint("check its spelling: it is the part after https://dev.azure.com/ in the browser"),
+            E::NoProject { .. } => Self::new(Kind::Failed, error)
+                .hint("check its spelling, or make it with `git vsts init … --create-project`"),
+            E::ProjectNotReady { state, .. } => {
+                let hint = match &**state {
+                    "new" | "createPending" => "it is being made: run the same command again in a minute",
+                    _ => "choose another project",
+                };
+                Self::new(Kind::Failed, error).hint(hint)
+            }
+            E::ProjectFailed { .. } => Self::new(Kind::Failed, error),
+            E::Disabled { .. } => Self::new(Kind::Failed, error)
+                .hint("a project administrator can switch it on in the project's settings, under Repositories"),
+            E::NameTaken { .. } => Self::new(Kind::Failed, error)
+                .hint("it may be out of your sight or in the recycle bin: choose another name"),
+            E::NotTaken { .. } => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
+fn sign_in_again(organization: &Organization, refusal: &Refusal) -> String {
+    match refusal.reason {
+        Reason::NotAMember => format!(
+            "sign in with an account that has access, `git vsts login {organization}`, or ask to be added to {organization}"
+        ),
+        Reason::NeverSeen => {
+            format!("open {} in a browser once, then try again", organization.url())
+        }
+        Reason::KindForbidden => {
+            format!("make a token for {organization} alone: {}", organization.tokens_page())
+        }
+        _ => sign_in_hint(organization),
+    }
+}
+
+fn scope_hint(organization: &Organization, scope: Scope) -> String {
+    format!(
+        "make a token with \"{}\" at {} and sign in with it: `git vsts login {organization} --pat`",
+        scope.title(),
+        organization.tokens_page()
+    )
+}
+
+fn permission_hint(refusal: &Refusal) -> String {
+    match (refusal.permission(), refusal.code.as_deref()) {
+        (Some(permission), _) => format!(
+            "ask a project administrator for the permission {}",
+            crate::text::visible(permission)
+        ),
+        (None, Some("TF50309")) => {
+            "ask an administrator of the organization for the permission to make projects"
+                .to_owned()
+        }
+        _ => "ask a project administrator for the permission".to_owned(),
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        use http::Error as E;
+        let (kind, hint) = match &error {
+            E::Refused(refusal) => (refusal_kind(refusal), refusal_hint(refusal)),
+            E::UnknownHost { .. } => {
+                (Kind::Network, Some("check the network, and the proxy if you need one: `HTTPS_PROXY`".to_owned()))
+            }
+            E::ConnectionRefused { .. } | E::Unreachable { .. } | E::Silent { .. } | E::Cut { .. } => {
+                (Kind::Network, Some("check the network, then run the same command again".to_owned()))
+            }
+            E::Tls { fault, .. } => (Kind::Network, Some(tls_hint(fault))),
+            E::ProxySignIn { .. } => (
+                Kind::Network,
+                Some("put them into the proxy's address: `HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT`".to_owned()),
+            ),
+            E::Proxy { .. } => (
+                Kind::Usage,
+                Some("see `HTTPS_PROXY` and `git config --show-origin --get-all http.proxy`".to_owned()),
+            ),
+            E::Certificates { .. } => (
+                Kind::Usage,
+                Some("it must hold certificates in PEM form: see `GIT_SSL_CAINFO` and `git config --show-origin http.sslCAInfo`".to_owned()),
+            ),
+            E::TooLong { .. } | E::Unreadable { .. } => (
+                Kind::Network,
+                Some("something on the way may have answered in its place: check the proxy".to_owned()),
+            ),
+            E::Setup(_) => (Kind::Failed, None),
+        };
+        let error = Self::new(kind, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+fn refusal_kind(refusal: &Refusal) -> Kind {
+    match refusal.reason {
+        Reason::Throttled | Reason::Unavailable | Reason::Redirected | Reason::ProxySignIn => {
+            Kind::Network
+        }
+        Reason::MissingPermission | Reason::NetworkPolicy => Kind::SignedOut,
+        _ if refusal.is_about_sign_in() => Kind::SignedOut,
+        _ => Kind::Failed,
+    }
+}
+
+fn refusal_hint(refusal: &Refusal) -> Option<String> {
+    let hint = match refusal.reason {
+        Reason::Throttled | Reason::Unavailable => match refusal.retry_after {
+            Some(wait) if !wait.is_zero() => format!("try again in {} s", wait.as_secs()),
+            _ => "try again in a minute; https://status.dev.azure.com says how the service is".to_owned(),
+        },
+        Reason::MissingPermission => permission_hint(refusal),
+        Reason::NetworkPolicy => {
+            "use the network or the device that your administrator allows, such as the company's VPN".to_owned()
+        }
+        Reason::Redirected => "something on the way answered in its place: check the proxy and the address".to_owned(),
+        Reason::ProxySignIn => "put them into the proxy's address: `HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT`".to_owned(),
+        Reason::TooLarge => "push it in parts: `git push REMOTE COMMIT:BRANCH` for an older commit first".to_owned(),
+        Reason::NoRepository | Reason::NoProject => {
+            "check the spelling, and that this account may see it".to_owned()
+        }
+        _ if refusal.is_about_sign_in() => "sign in with `git vsts login`".to_owned(),
+        _ => return None,
+    };
+    Some(hint)
+}
+
+fn tls_hint(fault: &TlsFault) -> String {
+    match fault {
+        TlsFault::UnknownIssuer => {
+            "if your company's proxy issues certificates of its own, name its file: `git config --global http.sslCAInfo FILE`"
+        }
+        TlsFault::Expired | TlsFault::NotYetValid => "check this computer's date and time",
+        TlsFault::WrongName => "something on the way may have answered in its place: check the proxy",
+        TlsFault::AuthorityAsServer => {
+            "make a certificate for the server that is not one of an authority; trusting this one is not enough"
+        }
+        TlsFault::Other(_) => "check the proxy, and this computer's date and time",
+    }
+    .to_owned()
+}
+
+impl From<keychain::Error> for Error {
+    fn from(error: keychain::Error) -> Self {
+        use keychain::Error as E;
+        const ELSEWHERE: &str = "set `GIT_VSTS_PAT` for one run, or keep the credential in a file that only you can read: `git vsts login --insecure-storage`";
+        let hints: &[&str] = match &error {
+            E::NoBus { .. } | E::NoService { .. } | E::NoDefaultCollection => &[
+                ELSEWHERE,
+                "a desktop's keychain, such as gnome-keyring or KWallet, keeps it safer",
+            ],
+            E::Locked | E::Dismissed => {
+                &["unlock the keychain, for instance by signing in to the desktop", ELSEWHERE]
+            }
+            E::TimedOut { .. } => {
+                &["look whether the keychain waits for an answer in a window", ELSEWHERE]
+            }
+            E::Denied { .. } => &["allow git-vsts to use the keychain", ELSEWHERE],
+            E::Broken { .. } | E::DifferentAfterWrite { .. } => {
+                &["`git vsts logout ORG` forgets it; then sign in again"]
+            }
+            E::BrokenFile { .. } => &["move the file away, then sign in again"],
+            E::NotPrivate { .. } | E::NotOurs { .. } | E::Symlink { .. } | E::WrongType { .. } => {
+                &[
+                    "nothing was read or written: look who made it so, then set it right or remove it",
+                ]
+            }
+            E::Unreadable { .. } | E::Unwritable { .. } => {
+                &["check the folder's permissions and the free space"]
+            }
+            E::Busy { .. } => &["another git vsts may be at work: run the same command again"],
+            _ => &[ELSEWHERE],
+        };
+        hints.iter().fold(Self::new(Kind::Failed, error), |error, hint| error.hint(*hint))
+    }
+}
+
+impl From<credential::Error> for Error {
+    fn from(error: credential::Error) -> Self {
+        let hint = match error {
+            credential::Error::Unreadable => "`git vsts logout ORG` forgets it; then sign in again",
+            credential::Error::Newer { .. } => "update git vsts",
+        };
+        Self::new(Kind::Failed, error).hint(hint)
+    }
+}
+
+impl From<remote::Error> for Error {
+    fn from(error: remote::Error) -> Self {
+        use remote::Error as E;
+        let hint = match &error {
+            E::PasswordInUrl { .. } => Some(
+                "whoever saw the URL has the password: revoke it where it was made, and leave it out of the URL",
+            ),
+            E::PlainHttp { .. } => Some("use https"),
+            E::Lookalike { .. } => {
+                Some("the hosts are dev.azure.com and ORG.visualstudio.com, and no others")
+            }
+            _ => None,
+        };
+        let error = Self::new(Kind::Usage, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<configuration::Error> for Error {
+    fn from(error: configuration::Error) -> Self {
+        Self::new(Kind::Failed, error).hint("look at `git config --list --show-origin`")
+    }
+}
+
+impl From<pat::Error> for Error {
+    fn from(error: pat::Error) -> Self {
+        let hint = match error {
+            pat::Error::Empty | pat::Error::Url => {
+                "paste the token that the page shows once, when it is made"
+            }
+            _ => "paste the token alone, as the page shows it once, when it is made",
+        };
+        Self::new(Kind::Usage, error).hint(hint)
+    }
+}
+
+impl From<repository::Error> for Error {
+    fn from(error: repository::Error) -> Self {
+        use repository::Error as E;
+        let hint = match &error {
+            E::SomebodyElses { path } => Some(format!(
+                "if you trust it: `git config --global --add safe.directory {}`",
+                crate::text::visible(&path.display().to_string())
+            )),
+            E::Unsupported { .. } => Some("push it with `git push`".to_owned()),
+            E::NotWritten { .. } => {
+                Some("check the file's permissions and the free space".to_owned())
+            }
+            E::Bare => Some("run it in a clone with files".to_owned()),
+            E::Unusable { .. } | E::NotMade { .. } | E::Unreadable(_) => None,
+        };
+        let error = Self::new(Kind::Failed, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<GitError> for Error {
+    fn from(error: GitError) -> Self {
+        let said = match &error {
+            GitError::Failed { said, .. } => said.clone(),
+            _ => String::new(),
+        };
+        let missing = matches!(error, GitError::Missing);
+        let mut error = Self::new(Kind::Failed, error);
+        if !said.is_empty() {
+            error.chain.push(said);
+        }
+        if missing { error.hint("install git, https://git-scm.com") } else { error }
+    }
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Repository(error) => error.into(),
+            CommitError::Git(error) => {
+                let unknown = matches!(&error, GitError::Failed { action, .. } if action == "var");
+                let error = Self::from(error);
+                match unknown {
+                    true => error.hint("say who you are: `git config --global user.name NAME` and `git config --global user.email ADDRESS`"),
+                    false => error,
+                }
+            }
+        }
+    }
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        use PlanError as E;
+        let (kind, hint) = match &error {
+            E::Unborn(_) => (
+                Kind::Failed,
+                Some(
+                    "commit something first, or let `git vsts init --commit MESSAGE` do it"
+                        .to_owned(),
+                ),
+            ),
+            E::Detached => (
+                Kind::Failed,
+                Some(
+                    "name where it shall go: `git vsts push REMOTE HEAD:refs/heads/BRANCH`"
+                        .to_owned(),
+                ),
+            ),
+            E::NoSource(_) => (
+                Kind::Failed,
+                Some("`git branch --all` and `git tag` list what there is".to_owned()),
+            ),
+            E::NoDestination(_) => (Kind::Failed, Some("it may be gone already".to_owned())),
+            E::NoKind(_) => {
+                (Kind::Usage, Some("name it in full: refs/heads/… or refs/tags/…".to_owned()))
+            }
+            E::Malformed(_) => (
+                Kind::Usage,
+                Some(
+                    "a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete"
+                        .to_owned(),
+                ),
+            ),
+            E::Twice(_) => (Kind::Usage, None),
+            E::OtherName { branch, upstream } => (
+                Kind::Usage,
+                Some(format!(
+                    "say which you mean: `git vsts push REMOTE HEAD:{upstream}` or `git vsts push REMOTE {branch}`"
+                )),
+            ),
+            E::NoUpstream(_) | E::NothingByDefault => {
+                (Kind::Usage, Some("name what to push: `git vsts push REMOTE BRANCH`".to_owned()))
+            }
+            E::Nothing | E::Unreadable(_) => (Kind::Failed, None),
+        };
+        let error = Self::new(kind, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<HookError> for Error {
+    fn from(error: HookError) -> Self {
+        match error {
+            HookError::Git(error) => error.into(),
+            error => Self::new(Kind::Failed, error)
+                .hint("nothing was sent; `--no-verify` pushes without the hook"),
+        }
+    }
+}
+
+impl From<PushError> for Error {
+    fn from(error: PushError) -> Self {
+        match error {
+            PushError::Http(error) => error.into(),
+            PushError::Plan(error) => error.into(),
+            PushError::Hook(error) => error.into(),
+            error @ PushError::Garbled(_) => Self::new(Kind::Network, error)
+                .hint("something on the way may have answered in its place: check the proxy"),
+            error @ PushError::Failed(_) => Self::new(Kind::Failed, error),
+            error @ PushError::Unknown(_) => Self::new(Kind::Network, error)
+                .hint("see what is there with `git ls-remote`, then push again"),
+        }
+    }
+}
+
+impl From<ui::Error> for Error {
+    fn from(error: ui::Error) -> Self {
+        use ui::Error as E;
+        match &error {
+            E::NotATerminal { flag, .. } => {
+                let hint = format!("give {flag}");
+                Self::new(Kind::Usage, error).hint(hint)
+            }
+            E::Interrupted(signal) => {
+                let signal = *signal;
+                Self::new(Kind::Interrupted(signal), error)
+            }
+            E::BrokenPipe => Self::new(Kind::BrokenPipe, error),
+            E::StdinEmpty | E::StdinIsTerminal | E::NotText | E::TooLong { .. } => {
+                Self::new(Kind::Usage, error)
+            }
+            _ => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
+/// A reference that did not get where it should: what is said of it, and what to do.
+pub struct Trouble {
+    /// The sentence.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// A reference that the server refused: the service's reason in plain words, the code behind it.
+pub fn refused_reference(
+    organization: &Organization,
+    remote: &str,
+    reference: &str,
+    reason: &str,
+) -> Trouble {
+    let refusal = format!("{organization} refused the push to {reference}");
+    let shown: Vec<_> = crate::text::lines(reason, 50, 400).collect();
+    let whole = shown.join("\n");
+    let (plain, hint) = if reason.contains("TF402455") || reason.contains("TF402456") {
+        (
+            Some("pull requests only"),
+            Some(format!("push a branch instead: `git vsts push {remote} HEAD:refs/heads/NAME`")),
+        )
+    } else if let Some(permission) = named_permission(reason) {
+        return Trouble {
+            message: format!(
+                "{refusal}: this account lacks the permission {permission} (TF401027)"
+            ),
+            hint: Some(format!("ask a project administrator for the permission {permission}")),
+        };
+    } else if reason.contains("VS403654") {
+        return Trouble {
+            message: format!("{refusal}: it holds secrets\n{whole}"),
+            hint: Some("revoke each of them, and take them out of every commit that was not pushed yet, for instance with `git rebase --interactive`".to_owned()),
+        };
+    } else if reason.contains("VS403658") {
+        return Trouble {
+            message: format!("{refusal}: a file is larger than the repository allows\n{whole}"),
+            hint: Some(
+                "take it out of the commits, or keep it with Git LFS: https://git-lfs.com"
+                    .to_owned(),
+            ),
+        };
+    } else if reason.contains("TF401028")
+        || reason.contains("fetch first")
+        || reason.contains("non-fast-forward")
+    {
+        (
+            Some("somebody pushed to it meanwhile"),
+            Some(format!(
+                "get their work and push again: `git pull --rebase {remote} {reference}`"
+            )),
+        )
+    } else {
+        (None, None)
+    };
+    let message = match (plain, code(reason)) {
+        (Some(plain), Some(code)) => format!("{refusal}: {plain} ({code})"),
+        (Some(plain), None) => format!("{refusal}: {plain}"),
+        (None, _) if whole.is_empty() => format!("{refusal} and gave no reason"),
+        (None, _) => format!("{refusal}: {whole}"),
+    };
+    Trouble { message, hint }
+}
+
+fn named_permission(reason: &str) -> Option<String> {
+    let (_, rest) = reason.split_once("need the Git '")?;
+    rest.split_once('\'').map(|(name, _)| crate::text::visible_within(name, 60))
+}
+
+fn code(reason: &str) -> Option<&str> {
+    let start = reason.find("TF").or_else(|| reason.find("VS"))?;
+    let digits = reason[start + 2..].bytes().take_while(u8::is_ascii_digit).count();
+    (digits >= 5).then(|| &reason[start..start + 2 + digits])
+}
+
+/// A reference of which the server said nothing that can be understood.
+pub fn unknown_reference(remote: &str, reference: &str) -> Trouble {
+    Trouble {
+        message: format!(
+            "it is not known whether {reference} was pushed: the server's report says nothing of it"
+        ),
+        hint: Some(format!("see what is there: `git ls-remote {remote} {reference}`")),
+    }
+}
+
+/// A reference that was not sent, since commits at the server would be lost.
+pub fn held_reference(kind: Change, remote: &str, reference: &str) -> Trouble {
+    let pull = format!("get them and push again: `git pull --rebase {remote} {reference}`");
+    let (what, hint) = match kind {
+        Change::Behind => (
+            format!("{reference} is behind: the server has commits that come after it"),
+            format!("get them: `git pull {remote} {reference}`"),
+        ),
+        Change::Diverged => (
+            format!("{reference} and the server's went apart: it has commits that are not in it"),
+            pull,
+        ),
+        Change::Unrelated => (
+            format!("{reference} and the server's have no commit in common"),
+            format!(
+                "put yours on top of it, `git pull --rebase {remote} {reference}`, or push to another branch"
+            ),
+        ),
+        Change::Unseen { never_fetched: true } => (
+            format!(
+                "the server has commits on {reference} that were never fetched; it may have begun on its own, with a README for instance"
+            ),
+            format!("put yours on top of it: `git pull --rebase {remote} {reference}`"),
+        ),
+        Change::TagExists => (
+            format!("the server has a tag {reference} already, and it is another"),
+            format!(
+                "choose another name, or replace it: `git vsts push --force {remote} tag {reference}`"
+            ),
+        ),
+        _ => (format!("the server has commits on {reference} that are not here"), pull),
+    };
+    Trouble { message: what, hint: Some(hint) }
+}
