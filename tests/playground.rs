@@ -1,0 +1,184 @@
+//! git vsts without an account anywhere: a loopback Azure DevOps, a scratch home, the real binary.
+//!
+//! `cargo run --example playground` does the main job in front of the reader. With `-- COMMAND …`
+//! it runs that command in the same surroundings and ends with its status; with `-- --shell` it
+//! opens a shell in them.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use double::{Double, Token};
+
+const ORGANIZATION: &str = "contoso";
+const PROJECT: &str = "shop";
+
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
+
+fn main() -> Result<ExitCode> {
+    let playground = Playground::open()?;
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match arguments.split_first() {
+        None => playground.show().map(|()| ExitCode::SUCCESS),
+        Some((only, [])) if only == "--shell" => {
+            let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+            playground.run(&shell, &[])
+        }
+        Some((command, rest)) => playground.run(command, rest),
+    }
+}
+
+struct Playground {
+    /// Answers as long as this lives.
+    double: Double,
+    scratch: tempfile::TempDir,
+    binary: PathBuf,
+    token: String,
+}
+
+impl Playground {
+    fn open() -> Result<Self> {
+        let binary = build()?;
+        let scratch = tempfile::tempdir()?;
+        for folder in ["home", "server"] {
+            fs::create_dir(scratch.path().join(folder))?;
+        }
+        let identity = "[user]\n\tname = Ada Lovelace\n\temail = ada@contoso.com\n[init]\n\tdefaultBranch = main\n";
+        fs::write(scratch.path().join("home/.gitconfig"), identity)?;
+        let double = Double::start_in(&scratch.path().join("server"));
+        double.log_to(&scratch.path().join("requests.jsonl"));
+        // Whoever plays may ask for what is not there.
+        double.expect_unserved();
+        let contoso = double.organization(ORGANIZATION);
+        contoso.person("ada@contoso.com", "Ada Lovelace").project(PROJECT);
+        let token = contoso.token(
+            Token::new()
+                .scopes("vso.code_manage vso.project_manage")
+                .account("ada@contoso.com")
+                .valid_days(30),
+        );
+        Ok(Self { double, scratch, binary, token })
+    }
+
+    /// The main job, each command with its real output, and the proof that it was done.
+    fn show(&self) -> Result<()> {
+        let work = self.scratch.path().join("web");
+        fs::create_dir(&work)?;
+        fs::write(work.join("index.html"), "<h1>Hello</h1>\n")?;
+        fs::write(work.join("README"), "A shop window\n")?;
+        println!("A folder with two files, and Azure DevOps at {}\n", self.double.url());
+
+        self.step(&work, "git vsts login contoso --pat-stdin", Some(&self.token))?;
+        self.step(&work, "git vsts init contoso/shop/web --commit 'Open the shop' --push", None)?;
+        println!("$ echo '<p>Open</p>' >> index.html && git commit --quiet --all --message Greet");
+        fs::write(work.join("index.html"), "<h1>Hello</h1>\n<p>Open</p>\n")?;
+        self.quietly(&work, &["commit", "--quiet", "--all", "--message", "Greet"])?;
+        self.step(&work, "git vsts push", None)?;
+
+        let bare = self.scratch.path().join("server/contoso/shop/web.git");
+        println!("The repository that received it:");
+        println!("$ git log --oneline main");
+        let log = self.quietly(&bare, &["log", "--oneline", "main"])?;
+        print!("{log}");
+        match log.lines().count() {
+            2 => Ok(()),
+            count => Err(format!("two commits were pushed, and {count} arrived").into()),
+        }
+    }
+
+    /// Runs a command line of `git vsts` and shows it as a person would type it.
+    fn step(&self, directory: &Path, line: &str, stdin: Option<&str>) -> Result<()> {
+        println!("$ {}{line}", if stdin.is_some() { "echo $TOKEN | " } else { "" });
+        let mut command = self.command("sh".as_ref());
+        command.args(["-c", line]).current_dir(directory).stdin(Stdio::piped());
+        // What goes to stderr is shown in its place among what goes to stdout.
+        command.stderr(std::io::stdout());
+        let mut child = command.spawn()?;
+        let mut input = child.stdin.take().ok_or("stdin is piped")?;
+        writeln!(input, "{}", stdin.unwrap_or_default())?;
+        drop(input);
+        let status = child.wait()?;
+        println!();
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("`{line}` ended with {status}").into()),
+        }
+    }
+
+    fn quietly(&self, directory: &Path, arguments: &[&str]) -> Result<String> {
+        let output =
+            self.command("git".as_ref()).args(arguments).current_dir(directory).output()?;
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout)?),
+            false => Err(String::from_utf8_lossy(&output.stderr).into()),
+        }
+    }
+
+    fn run(&self, program: &std::ffi::OsStr, arguments: &[OsString]) -> Result<ExitCode> {
+        let status = self.command(program).args(arguments).status()?;
+        Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
+    }
+
+    /// A command in the playground's surroundings: nothing of the user's own settings reaches it.
+    fn command(&self, program: &std::ffi::OsStr) -> Command {
+        let root = self.scratch.path();
+        let home = root.join("home");
+        let mut path = OsString::from(self.binary.parent().unwrap_or(Path::new("/")));
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            let is_ours =
+                name.starts_with("GIT_") || name.starts_with("XDG_") || name.starts_with("SYSTEM_");
+            if is_ours || name == "AZURE_DEVOPS_EXT_PAT" || name.to_lowercase().ends_with("_proxy")
+            {
+                command.env_remove(&name);
+            }
+        }
+        command
+            .env("PATH", path)
+            .env("HOME", &home)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_VSTS_AZURE_URL", self.double.url())
+            .env("GIT_VSTS_SPS_URL", self.double.url())
+            .env("GIT_VSTS_LOGIN_URL", self.double.url())
+            .env("GIT_VSTS_STORE", "file")
+            .env("PLAYGROUND_ORG", ORGANIZATION)
+            .env("PLAYGROUND_PROJECT", PROJECT)
+            .env("PLAYGROUND_PAT", &self.token)
+            .env("PLAYGROUND_ROOT", root.join("server"))
+            .env("PLAYGROUND_LOG", root.join("requests.jsonl"));
+        command
+    }
+}
+
+/// Builds the binary: running an example does not, and the library in its place would prove less.
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args([
+        "build",
+        "--quiet",
+        "--bin",
+        "git-vsts",
+        "--message-format=json-render-diagnostics",
+    ]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err("git-vsts can't be built".into());
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "git-vsts")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .ok_or_else(|| "cargo names no binary".into())
+}

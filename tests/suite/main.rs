@@ -1,0 +1,17 @@
+//! The hermetic suite: nothing beyond loopback, no keychain, no terminal but one of its own.
+
+mod login;
+mod push;
+mod sandbox;
+
+/// A file that is not listed above is no test, and nobody would notice.
+#[test]
+fn every_file_of_the_suite_is_a_module() {
+    let main = include_str!("main.rs");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        assert!(module == "main" || main.contains(&format!("\nmod {module};")), "{name}");
+    }
+}
