@@ -1,8 +1,18 @@
 //! The hermetic suite: nothing beyond loopback, no keychain, no terminal but one of its own.
 
+mod bad_input;
+mod hooks;
+mod init;
 mod login;
+mod logout;
 mod push;
+mod refusals;
+mod remote_add;
 mod sandbox;
+mod secrets;
+mod status;
+mod terminal;
+mod trust;
 
 /// A file that is not listed above is no test, and nobody would notice.
 #[test]

@@ -9,7 +9,17 @@ use crate::sandbox::Sandbox;
 fn a_push_with_a_kept_sign_in_makes_two_requests() {
     let sandbox = Sandbox::connected();
     let output = sandbox.run(["push"]);
-    assert_data_eq!(output.to_string(), str![[""]].raw());
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+remote: Analyzing objects... (3/3) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+main → origin/main (new)
+[exit 0]
+
+"#]].raw());
     assert_eq!(
         sandbox.requests(),
         [

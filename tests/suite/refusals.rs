@@ -1,0 +1,1 @@
+//! What the service answers, and what a person then reads

@@ -1,0 +1,1 @@
+//! Who may be believed: a repository's own configuration is another person's words
