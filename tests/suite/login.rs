@@ -52,12 +52,16 @@ fn a_token_is_asked_for_on_a_terminal() {
         .expect("Token for contoso:")
         .answer(&format!("\u{1b}[200~{token}\u{1b}[201~"))
         .end();
-    assert_data_eq!(shown, str![[r#"
+    assert_data_eq!(
+        shown,
+        str![[r#"
 ? Organization: contoso
 A personal access token signs you in. Make one at https://azure/contoso/_usersSettings/tokens
 with the scope "Code: read, write & manage", then paste it here.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
-"#]].raw());
+"#]]
+        .raw()
+    );
     assert_eq!(status, 0);
 }

@@ -6,6 +6,7 @@ mod init;
 mod login;
 mod logout;
 mod push;
+mod readme;
 mod refusals;
 mod remote_add;
 mod sandbox;

@@ -9,7 +9,9 @@ use crate::sandbox::Sandbox;
 fn a_push_with_a_kept_sign_in_makes_two_requests() {
     let sandbox = Sandbox::connected();
     let output = sandbox.run(["push"]);
-    assert_data_eq!(output.to_string(), str![[r#"
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
 --- stdout
 https://azure/contoso/shop/_git/web
 --- stderr
@@ -19,7 +21,9 @@ remote: Storing index... done (53 ms)
 main → origin/main (new)
 [exit 0]
 
-"#]].raw());
+"#]]
+        .raw()
+    );
     assert_eq!(
         sandbox.requests(),
         [

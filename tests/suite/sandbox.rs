@@ -224,7 +224,11 @@ impl Sandbox {
         &self,
         arguments: I,
     ) -> Dialogue<'_> {
-        let command = self.command(env!("CARGO_BIN_EXE_git-vsts"), arguments, &self.work());
+        self.dialogue(self.command(env!("CARGO_BIN_EXE_git-vsts"), arguments, &self.work()))
+    }
+
+    /// Starts a command on a terminal of its own.
+    pub fn dialogue(&self, command: Command) -> Dialogue<'_> {
         let mut session = OsSession::spawn(command).expect("a terminal can be had");
         session.set_expect_timeout(Some(PATIENCE));
         Dialogue { session, sandbox: self, seen: String::new() }
@@ -242,7 +246,7 @@ impl Sandbox {
             .args(arguments)
             .current_dir(directory)
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", path())
             .env("HOME", self.home())
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_AUTHOR_DATE", "2026-11-25T12:00:00Z")
@@ -357,12 +361,20 @@ impl Dialogue<'_> {
     }
 }
 
-/// What stays on a terminal: without escape sequences, and with plain line ends.
+/// What stays on a terminal when all of this was shown on it.
 fn plain(shown: &str) -> String {
-    let shown = console::strip_ansi_codes(shown).replace("\r\n", "\n");
-    let lines: Vec<&str> =
-        shown.lines().map(|line| line.rsplit('\r').next().unwrap_or(line).trim_end()).collect();
-    lines.join("\n")
+    let mut terminal = vt100::Parser::new(200, 250, 0);
+    terminal.process(shown.as_bytes());
+    terminal.screen().contents().trim_end().to_owned()
+}
+
+/// The search path, with the built binary first, so that `git vsts` is it.
+fn path() -> std::ffi::OsString {
+    let binary = Path::new(env!("CARGO_BIN_EXE_git-vsts"));
+    let mut path = binary.parent().expect("it is in a folder").as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    path
 }
 
 fn write(path: &Path, content: &str) {
