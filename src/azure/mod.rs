@@ -8,14 +8,13 @@ mod model;
 
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
 use url::Url;
 
 use crate::credential::Credential;
-use crate::http::{self, Client, Method, Reason, Refusal, Request, Wait};
+use crate::http::{self, CONTENT_TYPE, Client, Method, Reason, Refusal, Request, Wait};
 use crate::remote::{Organization, ProjectName, RemoteUrl, RepositoryName, Service};
 
 pub use model::{Account, Project, Repository};

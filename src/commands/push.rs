@@ -13,10 +13,10 @@ use crate::configuration::Trust;
 use crate::context::{Context, SignIn, Source};
 use crate::credential::Credential;
 use crate::error::{Error, Kind};
-use crate::http::{self, Reason};
+use crate::http::{self, HeaderName, Reason};
 use crate::remote::{Organization, Protocol, RemoteUrl, RepositoryName};
 use crate::repository::{
-    Access, Event, Head, HeaderName, Push as Pack, PushError, Pushed, Refspecs, Remote, Repository,
+    Access, Event, Head, Push as Pack, PushError, Pushed, Refspecs, Remote, Repository,
 };
 use crate::text::visible;
 

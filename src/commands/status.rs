@@ -181,7 +181,6 @@ impl Here {
             Head::Detached => None,
         };
         let directory = repository.directory().display().to_string();
-        let directory = directory.strip_suffix('/').unwrap_or(&directory).to_owned();
         let remotes = repository.remotes()?;
         let remotes = remotes.into_iter().map(|remote| Pointer::of(context, remote)).collect();
         Ok(Self { directory, branch, remotes })

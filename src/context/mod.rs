@@ -5,6 +5,7 @@ mod environment;
 
 use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -350,8 +351,10 @@ impl Context {
         if !self.ui.can_ask() {
             return Unlock::Never;
         }
-        // The store asks from a thread of its own, so it gets no part of the context.
-        Unlock::Foreground(Box::new(crate::ui::say_keychain_is_locked))
+        let ui = self.ui.clone();
+        Unlock::Foreground(Box::new(move || {
+            ui.status(format_args!("The keychain is locked; it asks for its password in a window"));
+        }))
     }
 
     fn client(&self, url: &Url, trust: Trust) -> Result<Client, Error> {
@@ -360,7 +363,8 @@ impl Context {
         if let Some((_, client)) = clients.iter().find(|(met, _)| *met == settings) {
             return Ok(client.clone());
         }
-        let client = Client::new(&settings)?;
+        let ui = self.ui.clone();
+        let client = Client::traced(&settings, Some(Arc::new(move |line| ui.detail(line))))?;
         clients.push((settings, client.clone()));
         Ok(client)
     }

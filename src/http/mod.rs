@@ -10,14 +10,15 @@ mod fault;
 mod refusal;
 mod upload;
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{self, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
@@ -25,6 +26,9 @@ use url::Url;
 
 pub use fault::{Error, TlsFault};
 pub use refusal::{Reason, Refusal};
+pub use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName,
+};
 pub use reqwest::{Method, StatusCode};
 pub use upload::Upload;
 
@@ -56,9 +60,6 @@ impl Default for Limits {
         }
     }
 }
-
-/// The name of the header that signs a request.
-pub use reqwest::header::AUTHORIZATION;
 
 /// A line of `http.extraHeader`, `Name: value`, as a header; none for a line that is no header.
 pub fn header_line(line: &str) -> Option<(HeaderName, SecretString)> {
@@ -95,6 +96,10 @@ impl PartialEq for Settings {
 /// Passed in, so that a test neither sleeps nor prints.
 pub type Wait<'a> = &'a dyn Fn(&str, Duration);
 
+/// Told of each answer, for whoever wants to see what is asked: method, address, status, time.
+/// None of it is a secret, since no secret is part of an address.
+pub type Trace = Arc<dyn Fn(fmt::Arguments<'_>) + Send + Sync>;
+
 /// The client. Building one reads the system's certificates, so do it when a request is to be
 /// sent, not before. A clone is the same client.
 #[derive(Clone)]
@@ -107,6 +112,7 @@ struct Shared {
     /// `Some` until dropped; see `Drop`.
     runtime: Option<Runtime>,
     limits: Limits,
+    trace: Option<Trace>,
 }
 
 /// One request. Nothing is added to its URL, and a user part in it is never sent.
@@ -158,6 +164,14 @@ impl Client {
     /// # Errors
     /// [`Error::Proxy`] and [`Error::Certificates`] for settings that can't be used.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
+        Self::traced(settings, None)
+    }
+
+    /// Builds a client that tells of each answer.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn traced(settings: &Settings, trace: Option<Trace>) -> Result<Self, Error> {
         // Without a provider installed, building a client panics.
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
@@ -184,7 +198,7 @@ impl Client {
             .build()
             .map_err(|error| Error::Setup(error.to_string()))?;
         let limits = settings.limits;
-        Ok(Self { shared: Arc::new(Shared { inner, runtime: Some(runtime), limits }) })
+        Ok(Self { shared: Arc::new(Shared { inner, runtime: Some(runtime), limits, trace }) })
     }
 
     /// Sends a request and waits for the head of the answer, whatever it says.
@@ -194,9 +208,9 @@ impl Client {
     pub fn send(&self, request: Request) -> Result<Response, Error> {
         let host = host(&request.url);
         let request = self.build(request, None)?;
+        let asked = Asked::now(&request);
         let answer = self.within(&host, self.shared.inner.execute(request))?;
-        let inner = answer.map_err(|error| Error::from_reqwest(&error, &host))?;
-        Ok(Response { client: self.clone(), inner, host, rest: Bytes::new() })
+        self.answered(asked, answer, host)
     }
 
     /// Starts a request whose body is written piece by piece.
@@ -270,6 +284,27 @@ impl Client {
         Ok(built)
     }
 
+    /// The answer to a request, or what kept it from being answered.
+    fn answered(
+        &self,
+        asked: Asked,
+        answer: Result<reqwest::Response, reqwest::Error>,
+        host: String,
+    ) -> Result<Response, Error> {
+        let answer = answer.map_err(|error| Error::from_reqwest(&error, &host));
+        if let Some(trace) = &self.shared.trace {
+            let took = asked.start.elapsed().as_millis();
+            let Asked { method, url, .. } = asked;
+            match &answer {
+                Ok(answer) => {
+                    trace(format_args!("{method} {url}: {} ({took} ms)", answer.status().as_u16()));
+                }
+                Err(error) => trace(format_args!("{method} {url}: {error} ({took} ms)")),
+            }
+        }
+        Ok(Response { client: self.clone(), inner: answer?, host, rest: Bytes::new() })
+    }
+
     fn runtime(&self) -> &Runtime {
         self.shared.runtime.as_ref().expect("it is taken by `drop` alone")
     }
@@ -283,6 +318,21 @@ impl Client {
     }
 }
 
+/// A request that is on its way.
+#[derive(Debug)]
+struct Asked {
+    method: Method,
+    url: Url,
+    start: Instant,
+}
+
+impl Asked {
+    fn now(request: &reqwest::Request) -> Self {
+        let (method, url) = (request.method().clone(), request.url().clone());
+        Self { method, url, start: Instant::now() }
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         // A name look-up that hangs can't be cancelled; dropping the runtime would wait for it.
@@ -292,8 +342,8 @@ impl Drop for Shared {
     }
 }
 
-impl std::fmt::Debug for Client {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Client")
             .field("limits", &self.shared.limits)

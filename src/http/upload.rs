@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::{Client, Error, Method, Request, Response, host};
+use super::{Asked, Client, Error, Method, Request, Response, host};
 
 /// Up to this many bytes go with a `Content-Length`, more are chunked, as git does it
 /// (`http.postBuffer`, git-config(1)): servers and proxies are used to that.
@@ -34,6 +34,7 @@ pub struct Upload {
 
 #[derive(Debug)]
 struct Streaming {
+    asked: Asked,
     body: mpsc::Sender<Result<Bytes, io::Error>>,
     answer: JoinHandle<Answer>,
     /// The answer came before the end of the body, so the rest is not wanted.
@@ -82,14 +83,13 @@ impl Upload {
         if !last.is_empty() {
             self.stream(last)?;
         }
-        let Some(Streaming { body, answer, .. }) = self.streaming else {
+        let Some(Streaming { asked, body, answer, .. }) = self.streaming else {
             unreachable!("set above, and by `stream`");
         };
         drop(body);
         let answer = self.client.within(&self.host, answer)?;
         let answer = answer.map_err(|error| Error::Setup(error.to_string()))?;
-        let inner = answer.map_err(|error| Error::from_reqwest(&error, &self.host))?;
-        Ok(Response { client: self.client, inner, host: self.host, rest: Bytes::new() })
+        self.client.answered(asked, answer, self.host)
     }
 
     fn stream(&mut self, chunk: Bytes) -> Result<(), Error> {
@@ -115,7 +115,8 @@ impl Upload {
         let placeholder = Request::new(Method::POST, Url::clone(&self.request.url));
         let request = std::mem::replace(&mut self.request, placeholder);
         let request = self.client.build(request, Some(reqwest::Body::wrap_stream(chunks)))?;
+        let asked = Asked::now(&request);
         let answer = self.client.runtime().spawn(self.client.shared.inner.execute(request));
-        Ok(Streaming { body, answer, answered: false })
+        Ok(Streaming { asked, body, answer, answered: false })
     }
 }

@@ -26,7 +26,6 @@ pub use git2::Oid as Id;
 pub use hooks::Error as HookError;
 pub use plan::{Error as PlanError, Kind, Refspecs, Update, short};
 pub use push::{Access, Error as PushError, Event, Outcome, Push, Pushed};
-pub use reqwest::header::HeaderName;
 
 /// A repository of this computer.
 pub struct Repository {
@@ -186,7 +185,8 @@ impl Repository {
 
     /// The folder that a person would call the repository.
     pub fn directory(&self) -> &Path {
-        self.inner.workdir().unwrap_or_else(|| self.inner.path())
+        // libgit2 ends it with a slash, which nobody would write.
+        self.inner.workdir().unwrap_or_else(|| self.inner.path()).components().as_path()
     }
 
     /// Where `HEAD` points.

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use git2::{Direction, PushOptions, RemoteCallbacks, RemoteRedirect};
-use reqwest::header::HeaderName;
 use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
@@ -13,7 +12,7 @@ use super::plan::{self, Advertised, Refspecs, Update};
 use super::report::Report;
 use super::transport::Session;
 use super::{Git, Repository};
-use crate::http::{self, Client};
+use crate::http::{self, Client, HeaderName};
 use crate::text::visible;
 
 /// The most bytes of one line of the server that are kept.

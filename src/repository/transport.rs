@@ -9,12 +9,12 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use secrecy::SecretString;
 use url::Url;
 
 use super::report::{Reader, Report};
-use crate::http::{self, Client, Method, Request, Response, Upload};
+use crate::http::{self, ACCEPT, CACHE_CONTROL, CONTENT_TYPE, Client, HeaderName, Method};
+use crate::http::{Request, Response, Upload};
 use crate::text::visible;
 
 /// What a connection of libgit2 needs from us, and what it leaves behind.
@@ -211,8 +211,8 @@ struct Exchange {
 
 enum State {
     Idle,
-    Sending(Upload),
-    Reading(Response),
+    Sending(Box<Upload>),
+    Reading(Box<Response>),
     Over,
 }
 
@@ -238,7 +238,8 @@ impl Exchange {
 impl Write for Exchange {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if matches!(self.state, State::Idle) {
-            self.state = State::Sending(self.start().map_err(|error| self.session.fail(error))?);
+            self.state =
+                State::Sending(Box::new(self.start().map_err(|error| self.session.fail(error))?));
         }
         let State::Sending(upload) = &mut self.state else {
             return Err(io::Error::other("the request has ended"));
@@ -260,8 +261,8 @@ impl Read for Exchange {
                 unreachable!("matched above");
             };
             *self.session.sent.lock().unwrap_or_else(PoisonError::into_inner) = true;
-            let answer = Self::answered(upload).map_err(|error| self.session.fail(error))?;
-            self.state = State::Reading(answer);
+            let answer = Self::answered(*upload).map_err(|error| self.session.fail(error))?;
+            self.state = State::Reading(Box::new(answer));
         }
         let State::Reading(answer) = &mut self.state else {
             return Err(io::Error::other("nothing was asked"));

@@ -590,12 +590,6 @@ fn bounded(line: &str) -> String {
     }
 }
 
-/// Tells the person that the keychain is about to ask for its password. The keychain says so from
-/// a thread of its own, where there is no [`Ui`].
-pub fn say_keychain_is_locked() {
-    let _ = writeln!(io::stderr(), "The keychain is locked; it asks for its password in a window");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
