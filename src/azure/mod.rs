@@ -8,13 +8,14 @@ mod model;
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
 use url::Url;
 
 use crate::credential::Credential;
-use crate::http::{self, CONTENT_TYPE, Client, Method, Reason, Refusal, Request, Wait};
+use crate::http::{self, CONTENT_TYPE, Client, HeaderName, Method, Reason, Refusal, Request, Wait};
 use crate::remote::{Organization, ProjectName, RemoteUrl, RepositoryName, Service};
 
 pub use model::{Account, Project, Repository};
@@ -167,6 +168,8 @@ pub struct Azure<'a> {
     pub organization: &'a Organization,
     /// What signs the requests.
     pub credential: &'a Credential,
+    /// Further headers of the user's own settings, none of which signs.
+    pub headers: Vec<(HeaderName, SecretString)>,
     /// Waits where the service needs time.
     pub wait: Wait<'a>,
 }
@@ -477,7 +480,9 @@ impl Azure<'_> {
             .expect("an organization is made from a URL that was parsed");
         url.path_segments_mut().expect("its scheme is http or https").extend(path);
         url.query_pairs_mut().extend_pairs(query);
-        Request::new(method, url).authorization(self.credential.authorization())
+        let mut request = Request::new(method, url).authorization(self.credential.authorization());
+        request.headers.clone_from(&self.headers);
+        request
     }
 }
 

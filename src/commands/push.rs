@@ -373,9 +373,7 @@ struct Signer {
 
 impl Signer {
     fn of(context: &Context, address: &Url, organization: &Organization) -> Result<Self, Error> {
-        let lines =
-            context.configuration()?.all_for_url("http", "extraHeader", address, Trust::Everyone);
-        let headers: Vec<_> = lines.into_iter().filter_map(http::header_line).collect();
+        let headers = context.extra_headers(address, Trust::Everyone)?;
         let is_signed = headers.iter().any(|(name, _)| *name == http::AUTHORIZATION);
         let sign_in = match is_signed {
             true => None,

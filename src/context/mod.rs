@@ -16,7 +16,7 @@ use crate::azure::Azure;
 use crate::configuration::{Configuration, Trust};
 use crate::credential::{Credential, Kept};
 use crate::error::{Error, Kind};
-use crate::http::{Client, Settings, Wait};
+use crate::http::{AUTHORIZATION, Client, HeaderName, Settings, Wait};
 use crate::keychain::{File, Keychain, Nowhere, System, Unlock};
 use crate::remote::{Organization, Service};
 use crate::repository::{Git, Repository};
@@ -315,7 +315,26 @@ impl Context {
         credential: &'a Credential,
         wait: Wait<'a>,
     ) -> Azure<'a> {
-        Azure { client, service: &self.service, organization, credential, wait }
+        // The settings were read for the client already. A header that signs is for git's requests:
+        // the credential signs these.
+        let url = Url::parse(&organization.url()).ok();
+        let headers = url.and_then(|url| self.extra_headers(&url, Trust::TrustedOnly).ok());
+        let mut headers = headers.unwrap_or_default();
+        headers.retain(|(name, _)| *name != AUTHORIZATION);
+        Azure { client, service: &self.service, organization, credential, headers, wait }
+    }
+
+    /// The headers of `http.extraHeader` for a URL, as git would send them.
+    ///
+    /// # Errors
+    /// git could not be asked.
+    pub fn extra_headers(
+        &self,
+        url: &Url,
+        trust: Trust,
+    ) -> Result<Vec<(HeaderName, SecretString)>, Error> {
+        let lines = self.configuration()?.all_for_url("http", "extraHeader", url, trust);
+        Ok(lines.into_iter().filter_map(crate::http::header_line).collect())
     }
 
     /// Waits for the service, and says why if it takes long. The same reason is said once.
