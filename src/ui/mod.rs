@@ -836,6 +836,25 @@ mod tests {
     }
 
     #[test]
+    fn progress_is_for_a_terminal_without_quiet() {
+        let hidden = |terminal: bool, quiet: bool, dumb_terminal: bool| {
+            let place = Place::Process {
+                stdin_is_terminal: terminal,
+                stdout_is_terminal: terminal,
+                screen: terminal.then(|| Screen::lines(Some(80))),
+            };
+            let settings = Settings { quiet, dumb_terminal, ..Settings::default() };
+            let ui = Ui { settings, color: false, place: Arc::new(place) };
+            // Dropped before it is slow, so nothing is ever drawn.
+            ui.progress("Writing objects").is_hidden()
+        };
+        assert!(!hidden(true, false, false));
+        assert!(hidden(false, false, false));
+        assert!(hidden(true, true, false));
+        assert!(hidden(true, false, true));
+    }
+
+    #[test]
     fn names_in_a_question_are_shown_visibly() {
         let ui =
             Ui::captured(Settings::default(), vec![Answer::confirm("Use \x1b]0;x\x07?", true)]);

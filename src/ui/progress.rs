@@ -34,6 +34,11 @@ impl Progress {
         Self { bar: ProgressBar::hidden(), color: false, reveal: None }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_hidden(&self) -> bool {
+        self.reveal.is_none()
+    }
+
     pub(super) fn slow(lines: MultiProgress, title: &str, color: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
             .with_style(spinner(color))
