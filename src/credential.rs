@@ -111,6 +111,16 @@ impl Credential {
         }
     }
 
+    /// Every secret in it, to be kept out of what is printed.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        match self {
+            Self::Pat(pat) => [Some(&pat.token), None],
+            Self::Entra(entra) => [Some(&entra.refresh_token), entra.access_token.as_ref()],
+        }
+        .into_iter()
+        .flatten()
+    }
+
     /// Whether both hold the same secret, whatever else is known of them.
     pub fn same_secret(&self, other: &Self) -> bool {
         match (self, other) {

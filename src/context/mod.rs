@@ -174,6 +174,7 @@ impl Context {
             Some(git) => Configuration::parse(&git.configuration(&self.directory)?)?,
             None => Configuration::from_entries(Repository::configuration(&self.directory)?),
         };
+        configuration.header_secrets().for_each(|secret| self.ui.conceal(&secret));
         for ignored in configuration.ignored_here() {
             self.ui.warning(format_args!(
                 "{} in the repository's own configuration ({}) is ignored",
@@ -249,6 +250,7 @@ impl Context {
         let Some(record) = self.keychain()?.read(&organization.key())? else { return Ok(None) };
         let kept = Kept::from_record(&record)
             .map_err(|error| Error::from(error).context(format!("for {organization}")))?;
+        kept.credential.secrets().for_each(|secret| self.ui.conceal(secret));
         Ok(Some(kept))
     }
 
@@ -266,6 +268,7 @@ impl Context {
             ))
         })?;
         let Some(token) = found else { return Ok(None) };
+        self.ui.conceal(&token.token);
         if token.variable != "SYSTEM_ACCESSTOKEN" {
             return Ok(Some(token));
         }

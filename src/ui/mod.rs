@@ -5,8 +5,12 @@
 //! Data goes to stdout, everything else to stderr. A question goes to a person at a terminal;
 //! without one it is an error that names what would have answered it; in a test it takes a prepared
 //! answer.
+//!
+//! No text that goes out here holds a secret: not one that was typed or piped in here, and none that
+//! [`Ui::conceal`] was told of.
 
 mod captured;
+mod concealed;
 mod interrupt;
 mod progress;
 mod question;
@@ -36,6 +40,7 @@ pub use self::{
 };
 use self::{
     captured::{Captured, Reply},
+    concealed::Concealed,
     interrupt::{Asking, Reader},
     progress::Screen,
     question::{Look, Typed},
@@ -154,6 +159,7 @@ pub struct Ui {
     settings: Settings,
     color: bool,
     place: Arc<Place>,
+    concealed: Arc<Concealed>,
 }
 
 #[derive(Debug)]
@@ -176,14 +182,15 @@ impl Ui {
             stdout_is_terminal: io::stdout().is_terminal(),
             screen: stderr_is_terminal.then(|| Screen::lines(settings.width)),
         };
-        Self { settings, color, place: Arc::new(place) }
+        Self { settings, color, place: Arc::new(place), concealed: Arc::default() }
     }
 
     /// A terminal for tests. Questions take `answers` in order, each under exactly its own prompt;
     /// what is written is kept. stdin and stderr pass for terminals, stdout for none.
     pub fn captured(settings: Settings, answers: Vec<Answer>) -> Self {
         let color = settings.color == Color::Always;
-        Self { settings, color, place: Arc::new(Place::Captured(Captured::new(answers))) }
+        let place = Arc::new(Place::Captured(Captured::new(answers)));
+        Self { settings, color, place, concealed: Arc::default() }
     }
 
     /// Lets the stdout of a captured one pass for a terminal; the process's own is what it is.
@@ -220,6 +227,13 @@ impl Ui {
         }
     }
 
+    /// Keeps a secret out of all text that is printed from now on, in whatever form it may come back
+    /// from a server. What is shorter than 12 bytes is no secret, but may be a word. A secret that is
+    /// read here needs no telling.
+    pub fn conceal(&self, secret: &SecretString) {
+        self.concealed.add(secret);
+    }
+
     /// Whether a question would be asked: stdin and stderr are terminals, and nothing forbids it. A
     /// terminal that is only reachable as `/dev/tty` does not count: a script that redirects our
     /// streams wants no questions.
@@ -241,7 +255,7 @@ impl Ui {
         }
     }
 
-    /// One line of data on stdout, at once.
+    /// One line of data on stdout, at once; secrets are concealed in it.
     ///
     /// # Errors
     /// [`Error::BrokenPipe`] where the reader is gone, [`Error::Io`] where the line could not be
@@ -251,11 +265,11 @@ impl Ui {
         // The one way to fail is a `Display` of ours that does; the rest of the line still counts.
         let _ = text.write_fmt(line);
         text.push('\n');
-        self.out_bytes(text.as_bytes())
+        self.out_bytes(self.concealed.conceal(&text).as_bytes())
     }
 
     /// Data on stdout as it is, at once: a completion script, an answer of git's credential
-    /// protocol.
+    /// protocol. Where a secret is what was asked for, this is the way it goes out.
     ///
     /// # Errors
     /// As [`out`](Self::out).
@@ -407,7 +421,10 @@ impl Ui {
             })?,
         };
         match typed {
-            Typed::Line(secret) => Ok(secret),
+            Typed::Line(secret) => {
+                self.conceal(&secret);
+                Ok(secret)
+            }
             Typed::Empty | Typed::Cancelled => Err(Error::Cancelled),
             Typed::NotText => Err(Error::NotText),
             Typed::TooLong => Err(Error::TooLong { limit: SECRET_LIMIT }),
@@ -449,6 +466,9 @@ impl Ui {
         flag: &str,
     ) -> Result<usize, Error> {
         self.require_terminal(prompt, flag)?;
+        // They may be names that a server has made up.
+        let items: &[String] =
+            &items.iter().map(|item| self.concealed.conceal(item).into_owned()).collect::<Vec<_>>();
         let Some(last) = items.len().checked_sub(1) else {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "there is nothing to choose");
             return Err(Error::io("cannot ask on the terminal", source));
@@ -488,7 +508,10 @@ impl Ui {
         match secret.expose_secret().len() {
             0 => Err(Error::StdinEmpty),
             length if length > limit => Err(Error::TooLong { limit }),
-            _ => Ok(secret),
+            _ => {
+                self.conceal(&secret);
+                Ok(secret)
+            }
         }
     }
 
@@ -558,6 +581,7 @@ impl Ui {
     /// Whole lines, in one write: other processes write to the same terminal. A stderr that takes
     /// nothing is no reason to stop the work, and there is nowhere to say so.
     fn write_stderr(&self, text: &str) {
+        let text = &*self.concealed.conceal(text);
         match &*self.place {
             Place::Captured(captured) => captured.write_stderr(text),
             Place::Process { .. } => {
@@ -844,7 +868,8 @@ mod tests {
                 screen: terminal.then(|| Screen::lines(Some(80))),
             };
             let settings = Settings { quiet, dumb_terminal, ..Settings::default() };
-            let ui = Ui { settings, color: false, place: Arc::new(place) };
+            let concealed = Arc::default();
+            let ui = Ui { settings, color: false, place: Arc::new(place), concealed };
             // Dropped before it is slow, so nothing is ever drawn.
             ui.progress("Writing objects").is_hidden()
         };
@@ -852,6 +877,29 @@ mod tests {
         assert!(hidden(false, false, false));
         assert!(hidden(true, true, false));
         assert!(hidden(true, false, true));
+    }
+
+    #[test]
+    fn no_secret_that_was_read_or_told_of_is_printed() {
+        let answers = vec![
+            Answer::secret("Token", "typed-token-1234"),
+            Answer::stdin("piped-token-1234\n"),
+            Answer::choose("Project", "***"),
+        ];
+        let ui = Ui::captured(Settings::default(), answers);
+        ui.conceal(&"known-token-1234".into());
+        ui.ask_secret("Token", "--pat-stdin").unwrap();
+        ui.read_secret_from_stdin(SECRET_LIMIT).unwrap();
+        let clone = ui.clone();
+        for token in ["typed-token-1234", "piped-token-1234", "known-token-1234"] {
+            clone.out(format_args!("<{token}>")).unwrap();
+            clone.error(format_args!("<{token}>"));
+            clone.remote_line(&format!("<{token}>"));
+        }
+        ui.choose("Project", &["typed-token-1234".to_owned()], 0, "--project").unwrap();
+        assert_eq!(ui.captured_stdout(), "<***>\n".repeat(3));
+        let told = "error: <***>\nremote: <***>\n".repeat(3);
+        assert_eq!(ui.captured_stderr(), format!("? Token: ********\n{told}? Project: ***\n"));
     }
 
     #[test]
