@@ -211,9 +211,14 @@ fn sign_in_again(organization: &Organization, refusal: &Refusal) -> String {
 }
 
 fn scope_hint(organization: &Organization, scope: Scope) -> String {
+    // Whoever has to make a token makes one that does for what comes next too.
+    let enough = match scope {
+        Scope::CodeRead => Scope::CodeManage,
+        scope => scope,
+    };
     format!(
         "make a token with \"{}\" at {} and sign in with it: `git vsts login {organization} --pat`",
-        scope.title(),
+        enough.title(),
         organization.tokens_page()
     )
 }
@@ -414,6 +419,10 @@ impl From<repository::Error> for Error {
             E::NotWritten { .. } => {
                 Some("check the file's permissions and the free space".to_owned())
             }
+            E::Locked { path } => Some(format!(
+                "if no other git is at work, remove {}.lock",
+                crate::text::visible(&path.display().to_string())
+            )),
             E::Bare => Some("run it in a clone with files".to_owned()),
             E::Unusable { .. } | E::NotMade { .. } | E::Unreadable(_) => None,
         };
@@ -444,14 +453,10 @@ impl From<CommitError> for Error {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Repository(error) => error.into(),
-            CommitError::Git(error) => {
-                let unknown = matches!(&error, GitError::Failed { action, .. } if action == "var");
-                let error = Self::from(error);
-                match unknown {
-                    true => error.hint("say who you are: `git config --global user.name NAME` and `git config --global user.email ADDRESS`"),
-                    false => error,
-                }
-            }
+            CommitError::Git(error) => error.into(),
+            error @ CommitError::Nobody { .. } => Self::new(Kind::Failed, error).hint(
+                "say who you are: `git config --global user.name NAME` and `git config --global user.email ADDRESS`",
+            ),
         }
     }
 }

@@ -158,6 +158,15 @@ pub enum Lookup {
     NoProject,
 }
 
+/// A repository that was to be made, and is there now.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// It.
+    pub repository: Repository,
+    /// Whether it was this call that made it.
+    pub new: bool,
+}
+
 /// An organization's REST interface, asked with one credential.
 pub struct Azure<'a> {
     /// Who sends.
@@ -268,28 +277,34 @@ impl Azure<'_> {
         });
         let request = self.post(&["_apis", "projects"], &body);
         let started: model::Operation =
-            self.send(&request).map_err(|error| self.not_made(error, project.as_ref()))?;
+            self.send(&request).map_err(|error| self.project_not_made(error, project))?;
         self.finish(project, started)
     }
 
-    /// Makes an empty repository.
+    /// Makes an empty repository. One that somebody else made in the meantime is as good.
     ///
     /// # Errors
-    /// [`Error::NameTaken`] if there is one, perhaps disabled or out of sight.
+    /// [`Error::NameTaken`] if there is one that is out of sight; [`Error::Disabled`].
     pub fn create_repository(
         &self,
         project: &ProjectName,
         repository: &RepositoryName,
-    ) -> Result<Repository, Error> {
+    ) -> Result<Made, Error> {
         let path = [project.as_ref(), "_apis", "git", "repositories"];
         let request = self.post(&path, &json!({ "name": repository.as_ref() }));
         match self.send::<model::RepositoryAnswer>(&request) {
-            Ok(made) => Ok(self.read(made, project, repository)),
-            Err(error) if reason(&error) == Some(Reason::NoProject) => Err(Error::NoProject {
-                organization: self.organization.clone(),
-                project: project.clone(),
-            }),
-            Err(error) => Err(self.not_made(error, repository.as_ref())),
+            Ok(made) => Ok(Made { repository: self.read(made, project, repository), new: true }),
+            Err(error) => match reason(&error) {
+                Some(Reason::NoProject) => Err(Error::NoProject {
+                    organization: self.organization.clone(),
+                    project: project.clone(),
+                }),
+                Some(Reason::NameTaken) => match self.repository(project, repository)? {
+                    Lookup::Found(found) => Ok(Made { repository: *found, new: false }),
+                    _ => Err(self.not_made(error, repository.as_ref(), Scope::CodeManage)),
+                },
+                _ => Err(self.not_made(error, repository.as_ref(), Scope::CodeManage)),
+            },
         }
     }
 
@@ -336,7 +351,12 @@ impl Azure<'_> {
                 Some(Reason::NoProject) => Ok(Lookup::NoProject),
                 // Nothing known of the organization either: settle which of both it is.
                 Some(Reason::NotFound) => self.account().map(|_| Lookup::NoProject),
-                _ => Err(self.settle(error, Scope::ProjectRead)),
+                // The scope for code is enough for all but this question; without it the project's
+                // state is not known, and that it could not be found still is.
+                _ => match self.settle(error, Scope::ProjectRead) {
+                    Error::MissingScope { .. } => Ok(Lookup::NoProject),
+                    error => Err(error),
+                },
             },
         }
     }
@@ -444,18 +464,23 @@ impl Azure<'_> {
         }
     }
 
-    fn not_made(&self, error: Error, name: &str) -> Error {
-        let is_project = matches!(&error, Error::Http(http::Error::Refused(refusal))
-            if refusal.code.as_deref() == Some("TF50309"));
+    /// Why a project was not made. Where its name is taken, it may be on its way.
+    fn project_not_made(&self, error: Error, project: &ProjectName) -> Error {
+        if reason(&error) == Some(Reason::NameTaken)
+            && let Err(error @ Error::ProjectNotReady { .. }) = self.why_no_project(project)
+        {
+            return error;
+        }
+        self.not_made(error, project.as_ref(), Scope::ProjectManage)
+    }
+
+    fn not_made(&self, error: Error, name: &str, scope: Scope) -> Error {
         let Error::Http(http::Error::Refused(refusal)) = error else { return error };
         let organization = self.organization.clone();
         match refusal.reason {
             Reason::NameTaken => Error::NameTaken { organization, name: name.to_owned(), refusal },
             Reason::Other | Reason::ApiVersion => Error::NotTaken { organization, refusal },
-            _ => {
-                let scope = if is_project { Scope::ProjectManage } else { Scope::CodeManage };
-                self.settle(Error::Http(http::Error::Refused(refusal)), scope)
-            }
+            _ => self.settle(Error::Http(http::Error::Refused(refusal)), scope),
         }
     }
 

@@ -51,6 +51,15 @@ pub struct Wanted<'a> {
     pub description: Option<&'a str>,
 }
 
+/// What a run made at the service.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Made {
+    /// The project, with the repository that comes with it.
+    pub project: bool,
+    /// The repository.
+    pub repository: bool,
+}
+
 /// A repository that is there now.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -100,16 +109,20 @@ pub fn may_make(place: &Place, found: &Lookup, wanted: Wanted<'_>) -> Result<(),
     let Place { organization, project, repository } = place;
     match found {
         Lookup::Found(_) => Ok(()),
-        Lookup::NoRepository if wanted.create => Ok(()),
+        Lookup::NoRepository if wanted.create => Ok(repository.check_new()?),
         Lookup::NoRepository => Err(no_repository(place)),
-        Lookup::NoProject if wanted.create_project => Ok(()),
+        Lookup::NoProject if wanted.create_project => {
+            project.check_new()?;
+            Ok(repository.check_new()?)
+        }
         Lookup::NoProject => {
             let error = crate::azure::Error::NoProject {
                 organization: organization.clone(),
                 project: project.clone(),
             };
+            let target = crate::text::quoted(&place.to_string());
             Err(Error::from(error).without_hints().hint(format!(
-                "check its spelling, or make it with `git vsts init {organization}/{project}/{repository} --create-project`"
+                "check its spelling, or make it with `git vsts init {target} --create-project`"
             )))
         }
     }
@@ -125,10 +138,10 @@ pub fn no_repository(place: &Place) -> Error {
         .hint("check its spelling, or make it: the same command with `--create`")
 }
 
-/// Makes what is missing of a place.
+/// Makes what is missing of a place, of which [`may_make`] said that it may be made.
 ///
 /// # Errors
-/// The service did not make it; what was made before stands in the message.
+/// The service did not make it.
 pub fn make(
     context: &Context,
     place: &Place,
@@ -136,31 +149,44 @@ pub fn make(
     credential: &Credential,
     wanted: Wanted<'_>,
 ) -> Result<Found, Error> {
+    make_noting(context, place, found, credential, wanted, &mut Made::default())
+}
+
+/// [`make`], with a note of what was made, for whoever has to tell what there is after an error.
+///
+/// # Errors
+/// As [`make`].
+pub fn make_noting(
+    context: &Context,
+    place: &Place,
+    found: Lookup,
+    credential: &Credential,
+    wanted: Wanted<'_>,
+    made: &mut Made,
+) -> Result<Found, Error> {
     let Place { organization, project, repository } = place;
     let client = context.rest_client(organization)?;
     let wait = |why: &str, pause| context.wait(why, pause);
     let azure = context.azure(&client, organization, credential, &wait);
     let mut found = found;
     if matches!(found, Lookup::NoProject) {
-        project.check_new()?;
         azure.create_project(project, wanted.description)?;
+        made.project = true;
         context.ui.status(format_args!("Created project {organization}/{project}"));
         // A new project comes with an empty repository of its own name.
-        let exists = |error: crate::azure::Error| {
-            Error::from(error).context(format!("project {organization}/{project} exists now"))
-        };
-        found = match repository.as_str().eq_ignore_ascii_case(project.as_str()) {
-            true => azure.repository(project, repository).map_err(exists)?,
+        found = match repository.as_str().to_lowercase() == project.as_str().to_lowercase() {
+            true => azure.repository(project, repository)?,
             false => Lookup::NoRepository,
         };
     }
-    match found {
-        Lookup::Found(found) => Ok(Found { url: found.url, made: false }),
-        _ => {
-            repository.check_new()?;
-            let made = azure.create_repository(project, repository)?;
-            context.ui.status(format_args!("Created {project}/{repository}"));
-            Ok(Found { url: made.url, made: true })
-        }
+    if let Lookup::Found(found) = found {
+        return Ok(Found { url: found.url, made: false });
     }
+    let done = azure.create_repository(project, repository)?;
+    let url = done.repository.url;
+    if done.new {
+        made.repository = true;
+        context.ui.status(format_args!("Created {}/{}", url.project, url.repository));
+    }
+    Ok(Found { url, made: done.new })
 }

@@ -6,7 +6,7 @@ use super::commit;
 use super::init;
 use super::names::{self, AzureRemote, Flags, Known};
 use super::place::{self, Place, Wanted};
-use super::remote_add;
+use super::remote_add::{self, Wish};
 use super::report::{self, Report};
 use crate::azure;
 use crate::configuration::Trust;
@@ -243,7 +243,7 @@ impl Push {
         let wanted = Wanted { create, ..Wanted::default() };
         place::may_make(&place, &found, wanted)?;
         let found = place::make(context, &place, found, &sign_in.credential, wanted)?;
-        remote_add::add(context, repository, &name, &found.url.https())?;
+        remote_add::add(context, repository, &name, &found.url, Wish::default())?;
         let remote = repository
             .remote(&name)?
             .ok_or_else(|| Error::message(Kind::Failed, format!("the remote {name} is gone")))?;

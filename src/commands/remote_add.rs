@@ -5,8 +5,8 @@ use super::place::{self, Place, Wanted};
 use super::report::Report;
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::remote;
-use crate::repository::Repository;
+use crate::remote::{self, Protocol, RemoteUrl};
+use crate::repository::{Remote, Repository};
 
 const FLAGS: Flags =
     Flags { organization: "ORG in TARGET", project: "PROJECT in TARGET", repository: "TARGET" };
@@ -43,14 +43,21 @@ impl RemoteAdd {
         let (name, target) = self.names()?;
         remote::remote_name(&name)?;
         let place = find(context, target.as_deref(), Some(&repository))?;
-        check_name(context, &repository, &name, &place, self.replace)?;
+        let wish = Wish { protocol: Some(names::protocol(self.ssh)), replace: self.replace };
+        let hint = || {
+            let free = names::free_remote(&repository).unwrap_or_else(|_| "NAME".to_owned());
+            let target = crate::text::quoted(&place.to_string());
+            format!(
+                "add another, `git vsts remote-add {free} {target}`, or point this one there with `--replace`"
+            )
+        };
+        check_name(context, &repository, &name, &place, wish, hint)?;
         let sign_in = place::signed_in(context, &place.organization)?;
         let found = place::look(context, &place, &sign_in.credential)?;
         let wanted = Wanted { create: self.create, ..Wanted::default() };
         place::may_make(&place, &found, wanted)?;
         let found = place::make(context, &place, found, &sign_in.credential, wanted)?;
-        let url = found.url.url(names::protocol(self.ssh));
-        add(context, &repository, &name, &url)?;
+        let url = add(context, &repository, &name, &found.url, wish)?;
         Report::new(&found.url, Some(&name), url, found.made).print(context, self.json)
     }
 
@@ -122,49 +129,83 @@ pub(super) fn complete(
     Ok(Place { organization, project, repository })
 }
 
-/// Checks that a remote of this name is free, or the one that is wanted.
+/// Checks that a remote of this name can be added, or is the one that is wanted.
+///
+/// # Errors
+/// It is elsewhere, or the repository's configuration can't be changed.
 pub(super) fn check_name(
     context: &Context,
     repository: &Repository,
     name: &str,
     place: &Place,
-    replace: bool,
+    wish: Wish,
+    hint: impl FnOnce() -> String,
 ) -> Result<(), Error> {
-    let Some(remote) = repository.remote(name)? else { return Ok(()) };
-    let same = context.service.remote(&remote.url).is_ok_and(|url| {
-        url.organization == place.organization
-            && url.project == place.project
-            && url.repository == place.repository
-    });
-    if same || replace {
+    let Some(remote) = repository.remote(name)? else { return Ok(repository.check_writable()?) };
+    if is_for(context, &remote, place, wish) {
         return Ok(());
     }
-    let url = remote::without_user(&remote.url);
+    if wish.replace {
+        return Ok(repository.check_writable()?);
+    }
+    let url = remote::without_user(&remote.push_url);
+    let name = crate::text::visible(name);
     Err(Error::message(
         Kind::Failed,
         format!("the remote {name} is there already, and points to {url}"),
     )
-    .hint(format!(
-        "add another, `git vsts remote-add azure {place}`, or point it here with `--replace`"
-    )))
+    .hint(hint()))
 }
 
-/// Adds the remote, unless it is there.
+/// How a remote shall be written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish {
+    /// How it shall travel; where nothing is said, one that is there is taken as it is.
+    pub protocol: Option<Protocol>,
+    /// In place of another of its name.
+    pub replace: bool,
+}
+
+/// Whether a remote is for the repository that is wanted, for a fetch and for a push. In which of
+/// its spellings a person or another program wrote it is theirs to choose.
+fn is_for(context: &Context, remote: &Remote, place: &Place, wish: Wish) -> bool {
+    let is_it = |url: &str| {
+        context.service.remote(url).is_ok_and(|url| {
+            url.organization == place.organization
+                && url.project == place.project
+                && url.repository == place.repository
+                && wish.protocol.is_none_or(|wanted| url.protocol == wanted)
+        })
+    };
+    is_it(&remote.url) && is_it(&remote.push_url)
+}
+
+/// Adds the remote, unless it is there, and gives the URL that it has.
 pub(super) fn add(
     context: &Context,
     repository: &Repository,
     name: &str,
-    url: &str,
-) -> Result<(), Error> {
+    url: &RemoteUrl,
+    wish: Wish,
+) -> Result<String, Error> {
+    let written = url.url(wish.protocol.unwrap_or(Protocol::Https));
     let before = repository.remote(name)?;
-    if let Some(remote) = &before
-        && remote.url == url
-    {
-        context.ui.status(format_args!("Remote {name} is there already: {url}"));
-        return Ok(());
+    if let Some(remote) = &before {
+        let place = Place {
+            organization: url.organization.clone(),
+            project: url.project.clone(),
+            repository: url.repository.clone(),
+        };
+        let same = remote.url == written && remote.push_url == written;
+        if same || (!wish.replace && is_for(context, remote, &place, wish)) {
+            let protocol = context.service.remote(&remote.url)?.protocol;
+            let url = url.url(protocol);
+            context.ui.status(format_args!("Remote {name} is there already: {url}"));
+            return Ok(url);
+        }
     }
-    repository.set_remote(name, url)?;
+    repository.set_remote(name, &written)?;
     let done = if before.is_some() { "Changed" } else { "Added" };
-    context.ui.status(format_args!("{done} remote {name}: {url}"));
-    Ok(())
+    context.ui.status(format_args!("{done} remote {name}: {written}"));
+    Ok(written)
 }

@@ -47,11 +47,19 @@ impl Repository {
     /// Checks that git could commit here: it knows who commits.
     ///
     /// # Errors
-    /// What git said, such as that it does not know who you are.
+    /// [`CommitError::Nobody`] if it does not.
     pub fn can_commit(&self, git: &Git) -> Result<(), CommitError> {
         let directory = self.work_tree()?;
         for who in ["GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"] {
-            git.output(directory, &["var", who])?;
+            match git.output(directory, &["var", who]) {
+                Ok(_) => {}
+                Err(GitError::Failed { said, .. }) => {
+                    // Before it stands a page of advice that is git's, and meant for `git commit`.
+                    let reason = said.lines().rev().find_map(|line| line.strip_prefix("fatal: "));
+                    return Err(CommitError::Nobody { reason: reason.unwrap_or(&said).to_owned() });
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }
@@ -90,6 +98,12 @@ pub enum CommitError {
     /// The repository can't be used for it.
     #[error(transparent)]
     Repository(#[from] Error),
+    /// git does not know who commits.
+    #[error("git does not know who commits: {reason}")]
+    Nobody {
+        /// What git said.
+        reason: String,
+    },
     /// git did not do it.
     #[error(transparent)]
     Git(#[from] GitError),

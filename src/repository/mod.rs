@@ -100,6 +100,12 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// Its configuration is being changed by another program, or one left its lock behind.
+    #[error("{} is being changed by another git", .path.display())]
+    Locked {
+        /// The file, beside which the lock lies.
+        path: PathBuf,
+    },
     /// Something in it can't be read.
     #[error("the repository can't be read: {0}")]
     Unreadable(String),
@@ -185,8 +191,9 @@ impl Repository {
 
     /// The folder that a person would call the repository.
     pub fn directory(&self) -> &Path {
-        // libgit2 ends it with a slash, which nobody would write.
-        self.inner.workdir().unwrap_or_else(|| self.inner.path()).components().as_path()
+        let directory = self.inner.workdir().unwrap_or_else(|| self.inner.path());
+        // libgit2's ends with a slash.
+        directory.components().as_path()
     }
 
     /// Where `HEAD` points.
@@ -251,28 +258,75 @@ impl Repository {
         Ok(Some(Remote { name: name.to_owned(), push_url, url }))
     }
 
-    /// Adds a remote, or points one that there is to another URL, and reads it back: what was
-    /// written is what will be read (CVE-2025-48384).
+    /// Checks that its configuration can be changed, so that this is known before anything is made
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::NotWritten`], [`Error::Locked`]
+    pub fn check_writable(&self) -> Result<(), Error> {
+        let path = self.configuration_file();
+        // It is written anew beside the file, under the file's own name behind every link.
+        let file = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let not_written =
+            |reason: &str| Error::NotWritten { path: path.clone(), reason: reason.to_owned() };
+        // git and libgit2 would replace the file all the same; whoever made it so meant it.
+        if file.metadata().is_ok_and(|data| data.permissions().readonly()) {
+            return Err(not_written("it is read-only"));
+        }
+        let mut lock = file.clone().into_os_string();
+        lock.push(".lock");
+        if Path::new(&lock).symlink_metadata().is_ok() {
+            return Err(Error::Locked { path: file });
+        }
+        #[cfg(unix)]
+        {
+            use rustix::fs::{Access, access};
+            let folder = file.parent().unwrap_or(&file);
+            access(folder, Access::WRITE_OK).map_err(|error| not_written(&error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Adds a remote, or points one that there is to another URL, for a push as for a fetch, and
+    /// reads it back: what was written is what will be read (CVE-2025-48384).
     ///
     /// # Errors
     /// [`Error::NotWritten`], with the file as it was.
     pub fn set_remote(&self, name: &str, url: &str) -> Result<(), Error> {
-        let not_written = |reason: &str| Error::NotWritten {
-            path: self.inner.commondir().join("config"),
-            reason: visible(reason),
+        let path = self.configuration_file();
+        let before = std::fs::read(&path).unwrap_or_default();
+        let not_written =
+            |reason: String| Error::NotWritten { path: path.clone(), reason: visible(&reason) };
+        let reason = match self.write_remote(name, url) {
+            Ok(read) if read == url => return Ok(()),
+            Ok(_) => "another setting goes before what is written there".to_owned(),
+            Err(error) => error.message().to_owned(),
         };
-        let known = self.inner.find_remote(name).is_ok();
-        let written = match known {
-            true => self.inner.remote_set_url(name, url),
-            false => self.inner.remote(name, url).map(drop),
-        };
-        written.map_err(|error| not_written(error.message()))?;
-        let key = format!("remote.{name}.url");
-        let read = self.inner.config()?.snapshot()?.get_string(&key)?;
-        match read == url {
-            true => Ok(()),
-            false => Err(not_written("it reads back otherwise than it was written")),
+        match std::fs::read(&path) {
+            Ok(after) if after != before => match std::fs::write(&path, before) {
+                Ok(()) => Err(not_written(reason)),
+                Err(error) => Err(not_written(format!("{reason}; half of it stands ({error})"))),
+            },
+            _ => Err(not_written(reason)),
         }
+    }
+
+    /// Writes a remote, and gives the URL that is read then.
+    fn write_remote(&self, name: &str, url: &str) -> Result<String, git2::Error> {
+        match self.inner.find_remote(name) {
+            Ok(remote) => {
+                if remote.pushurl_bytes().is_some() {
+                    self.inner.remote_set_pushurl(name, None)?;
+                }
+                self.inner.remote_set_url(name, url)?;
+            }
+            Err(_) => drop(self.inner.remote(name, url)?),
+        }
+        self.inner.config()?.snapshot()?.get_string(&format!("remote.{name}.url"))
+    }
+
+    fn configuration_file(&self) -> PathBuf {
+        self.inner.commondir().join("config")
     }
 
     /// The remote that the branch here is set to push to or follow.
@@ -309,7 +363,7 @@ impl Repository {
             configuration.set_str(&format!("branch.{branch}.merge"), reference)
         };
         write().map_err(|error| Error::NotWritten {
-            path: self.inner.commondir().join("config"),
+            path: self.configuration_file(),
             reason: visible(error.message()),
         })
     }
