@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
 use url::Url;
 
-use super::Refusal;
+use super::{Refusal, Settings};
 use crate::text::visible;
 
 /// Why there is no answer that can be used.
@@ -140,6 +140,12 @@ impl Error {
         if text.contains("proxy authorization required") {
             return Self::ProxySignIn { host };
         }
+        if text.contains("tunnel error") {
+            return Self::Unreachable {
+                host,
+                reason: "the proxy did not connect to it".to_owned(),
+            };
+        }
         if error.is_dns() {
             return Self::UnknownHost { host };
         }
@@ -213,6 +219,17 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, Err
         return Err(unusable(None));
     }
     Ok(list)
+}
+
+/// Why the client could not be built. A block of the bundle that is no certificate is found then.
+pub(super) fn setup(error: &reqwest::Error, settings: &Settings) -> Error {
+    let text = chain(error);
+    match &settings.certificates {
+        Some(path) if text.contains("certificate") => {
+            Error::Certificates { path: path.clone(), source: None }
+        }
+        _ => Error::Setup(text),
+    }
 }
 
 /// An error and its causes, as one line.

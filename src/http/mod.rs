@@ -190,7 +190,7 @@ impl Client {
         if let Some(path) = &settings.certificates {
             builder = builder.tls_certs_merge(fault::certificates(path)?);
         }
-        let inner = builder.build().map_err(|error| Error::Setup(fault::chain(&error)))?;
+        let inner = builder.build().map_err(|error| fault::setup(&error, settings))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("http")
@@ -274,11 +274,14 @@ impl Client {
         if let Some(value) = &request.authorization {
             headers.insert(header::AUTHORIZATION, sensitive(value)?);
         }
-        let has_body = request.method == Method::POST || !request.body.is_empty();
+        if request.method == Method::POST && body.is_none() && request.body.is_empty() {
+            // Servers answer 411 to a POST without a length; hyper leaves it out of an empty one.
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let mut built = reqwest::Request::new(request.method, url);
         *built.headers_mut() = headers;
         *built.body_mut() = match body {
-            None if has_body => Some(request.body.into()),
+            None if !request.body.is_empty() => Some(request.body.into()),
             body => body,
         };
         Ok(built)
@@ -319,7 +322,7 @@ impl Client {
 }
 
 /// A request that is on its way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Asked {
     method: Method,
     url: Url,
@@ -468,3 +471,6 @@ impl From<Error> for io::Error {
         Self::other(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use url::Url;
 
 use super::{Asked, Client, Error, Method, Request, Response, host};
@@ -16,8 +16,9 @@ use super::{Asked, Client, Error, Method, Request, Response, host};
 const WHOLE: usize = 1 << 20;
 /// The bytes of one chunk.
 const CHUNK: usize = 64 << 10;
-/// The chunks that wait at most for the network.
-const WAITING: usize = 16;
+/// The chunks that wait at most for the network. Few, since all of them have to go out within one
+/// limit of silence when the body has ended: nothing tells then how far they got.
+const WAITING: usize = 4;
 
 type Answer = Result<reqwest::Response, reqwest::Error>;
 
@@ -37,8 +38,51 @@ struct Streaming {
     asked: Asked,
     body: mpsc::Sender<Result<Bytes, io::Error>>,
     answer: JoinHandle<Answer>,
-    /// The answer came before the end of the body, so the rest is not wanted.
-    answered: bool,
+    /// The answer, if its head came before the end of the body.
+    early: Option<Result<Answer, JoinError>>,
+    /// The rest of the body is not wanted: the answer is a refusal, or the connection has ended.
+    is_over: bool,
+}
+
+impl Streaming {
+    /// Hands a chunk to the network, unless the answer says that it is not wanted.
+    ///
+    /// The answer is waited for beside it: a server that refuses an upload need not read on, and
+    /// its reason would be lost behind a silence. One that accepts may begin to answer while it
+    /// still reads, as receive-pack does with its progress.
+    async fn hand_over(&mut self, chunk: Bytes) {
+        let Self { body, answer, early, is_over, .. } = self;
+        let sending = body.send(Ok(chunk));
+        tokio::pin!(sending);
+        loop {
+            tokio::select! {
+                sent = &mut sending => {
+                    *is_over = sent.is_err();
+                    return;
+                }
+                answered = &mut *answer, if early.is_none() => {
+                    *is_over = !is_success(&answered);
+                    *early = Some(answered);
+                    if *is_over {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(self) -> Result<Answer, JoinError> {
+        let Self { body, answer, early, .. } = self;
+        drop(body);
+        match early {
+            Some(answer) => answer,
+            None => answer.await,
+        }
+    }
+}
+
+fn is_success(answered: &Result<Answer, JoinError>) -> bool {
+    matches!(answered, Ok(Ok(answer)) if answer.status().is_success())
 }
 
 impl Upload {
@@ -83,11 +127,11 @@ impl Upload {
         if !last.is_empty() {
             self.stream(last)?;
         }
-        let Some(Streaming { asked, body, answer, .. }) = self.streaming else {
+        let Some(streaming) = self.streaming else {
             unreachable!("set above, and by `stream`");
         };
-        drop(body);
-        let answer = self.client.within(&self.host, answer)?;
+        let asked = streaming.asked.clone();
+        let answer = self.client.within(&self.host, streaming.answer())?;
         let answer = answer.map_err(|error| Error::Setup(error.to_string()))?;
         self.client.answered(asked, answer, self.host)
     }
@@ -97,14 +141,13 @@ impl Upload {
             self.streaming = Some(self.open()?);
         }
         let Some(streaming) = self.streaming.as_mut() else { unreachable!("set above") };
-        if streaming.answered {
+        if streaming.is_over {
             return Ok(());
         }
         let length = chunk.len() as u64;
-        match self.client.within(&self.host, streaming.body.send(Ok(chunk)))? {
-            Ok(()) => self.sent += length,
-            // The receiver went away with the body: the answer is there.
-            Err(_) => streaming.answered = true,
+        self.client.within(&self.host, streaming.hand_over(chunk))?;
+        if !streaming.is_over {
+            self.sent += length;
         }
         Ok(())
     }
@@ -117,6 +160,6 @@ impl Upload {
         let request = self.client.build(request, Some(reqwest::Body::wrap_stream(chunks)))?;
         let asked = Asked::now(&request);
         let answer = self.client.runtime().spawn(self.client.shared.inner.execute(request));
-        Ok(Streaming { asked, body, answer, answered: false })
+        Ok(Streaming { asked, body, answer, early: None, is_over: false })
     }
 }

@@ -1,0 +1,610 @@
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{LazyLock, mpsc};
+use std::thread;
+
+use super::*;
+
+/// Short, so that no test waits; long enough for a loopback connection on a busy machine.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(10),
+    silence: Duration::from_secs(10),
+    patience: Duration::from_secs(60),
+};
+/// For the tests in which silence is what ends it.
+const SHORT: Limits = Limits { silence: Duration::from_millis(50), ..LIMITS };
+
+/// What a server does with one connection.
+enum Step {
+    /// Reads the whole request, sends these bytes and closes.
+    Answer(Vec<u8>),
+    /// Sends these bytes when the head of the request came, and neither reads nor closes.
+    Early(Vec<u8>),
+    /// Sends the first bytes when the head of the request came, reads the rest all the same, and
+    /// sends the others.
+    EarlyAndRead(Vec<u8>, Vec<u8>),
+    /// Reads the whole request, and says nothing.
+    Silent,
+}
+
+struct Seen {
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Seen {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(met, _)| met.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// A server that answers one connection after the other as it is told, and then no more.
+struct Server {
+    address: String,
+    seen: mpsc::Receiver<Seen>,
+}
+
+impl Server {
+    fn new(steps: Vec<Step>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (tell, seen) = mpsc::channel();
+        thread::spawn(move || {
+            // Kept open to the end: closing one is an answer of its own.
+            let mut open = Vec::new();
+            for step in steps {
+                let (stream, _) = listener.accept().unwrap();
+                open.push(serve(stream, step, &tell));
+            }
+            // Whoever connects now is seen, and the test fails by it.
+            while let Ok((stream, _)) = listener.accept() {
+                open.push(serve(stream, Step::Answer(Vec::new()), &tell));
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn answering(answers: &[&str]) -> Self {
+        Self::new(answers.iter().map(|answer| Step::Answer(answer.as_bytes().to_vec())).collect())
+    }
+
+    fn url(&self, path: &str) -> Url {
+        Url::parse(&format!("http://{}{path}", self.address)).unwrap()
+    }
+
+    fn get(&self, path: &str) -> Request {
+        Request::new(Method::GET, self.url(path))
+    }
+
+    fn post(&self) -> Request {
+        Request::new(Method::POST, self.url("/"))
+    }
+
+    /// The requests that were read so far. A request is told of before it is answered.
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.try_iter().collect()
+    }
+}
+
+fn serve(stream: TcpStream, step: Step, tell: &mpsc::Sender<Seen>) -> Option<TcpStream> {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).unwrap_or(0) == 0 {
+            return None;
+        }
+    }
+    let mut seen = Seen { head, body: Vec::new() };
+    let mut stream = stream;
+    match step {
+        Step::Answer(answer) => {
+            seen.body = body(&seen, &mut reader);
+            let _ = tell.send(seen);
+            let _ = stream.write_all(&answer);
+            None
+        }
+        Step::Silent => {
+            seen.body = body(&seen, &mut reader);
+            let _ = tell.send(seen);
+            Some(stream)
+        }
+        Step::Early(answer) => {
+            let _ = stream.write_all(&answer);
+            let _ = tell.send(seen);
+            Some(stream)
+        }
+        Step::EarlyAndRead(first, rest) => {
+            let _ = stream.write_all(&first);
+            seen.body = body(&seen, &mut reader);
+            let _ = tell.send(seen);
+            let _ = stream.write_all(&rest);
+            None
+        }
+    }
+}
+
+fn body(seen: &Seen, reader: &mut BufReader<TcpStream>) -> Vec<u8> {
+    let mut body = Vec::new();
+    if let Some(length) = seen.header("content-length") {
+        let _ = reader.take(length.parse().unwrap()).read_to_end(&mut body);
+    } else if seen.header("transfer-encoding") == Some("chunked") {
+        loop {
+            let mut size = String::new();
+            let _ = reader.read_line(&mut size);
+            let Ok(size) = u64::from_str_radix(size.trim(), 16) else { break };
+            let _ = reader.by_ref().take(size).read_to_end(&mut body);
+            let _ = reader.read_line(&mut String::new());
+            if size == 0 {
+                break;
+            }
+        }
+    }
+    body
+}
+
+/// An answer with its length, after which the connection ends.
+fn answer(status: &str, headers: &[&str], body: &str) -> String {
+    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+}
+
+fn json(body: &str) -> String {
+    answer("200 OK", &["content-type: application/json; charset=utf-8"], body)
+}
+
+/// One client for all, since each reads the system's certificates.
+fn client(limits: Limits) -> Client {
+    static CLIENTS: LazyLock<[Client; 2]> = LazyLock::new(|| {
+        [LIMITS, SHORT]
+            .map(|limits| Client::new(&Settings { limits, ..Settings::default() }).unwrap())
+    });
+    CLIENTS.iter().find(|client| client.shared.limits == limits).unwrap().clone()
+}
+
+fn never(why: &str, _: Duration) {
+    panic!("waits, since {why}");
+}
+
+/// An answer as JSON, or what was wrong with it.
+fn ask(server: &Server) -> Result<serde_json::Value, Error> {
+    client(LIMITS).json(&server.get("/"), &never).map(|(value, _)| value)
+}
+
+fn text(mut response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    let mut text = Vec::new();
+    let mut buffer = [0; 7];
+    loop {
+        match response.read(&mut buffer).unwrap() {
+            0 => return (status, String::from_utf8(text).unwrap()),
+            count => text.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+fn upload(server: &Server, limits: Limits, bytes: usize) -> Result<Response, Error> {
+    let mut upload = client(limits).upload(server.post())?;
+    // Pieces of an odd size, as libgit2 writes them.
+    let piece: Vec<u8> = (0..=250).collect();
+    let mut left = bytes;
+    while left > 0 {
+        let now = left.min(piece.len());
+        upload.write(&piece[..now])?;
+        left -= now;
+    }
+    upload.finish()
+}
+
+fn refused(error: &Error) -> &Refusal {
+    error.refusal().unwrap_or_else(|| panic!("{error:?}"))
+}
+
+#[test]
+fn every_request_asks_for_a_401_in_place_of_a_sign_in_page_and_says_who_asks() {
+    let server = Server::answering(&[&json("{}"), &json("{}"), &json("{}")]);
+    let client = client(LIMITS);
+    client.send(server.get("/")).unwrap();
+    client.json::<serde_json::Value>(&server.post(), &never).unwrap();
+    upload(&server, LIMITS, 3 << 20).unwrap();
+    let seen = server.seen();
+    assert_eq!(seen.len(), 3);
+    for request in seen {
+        assert_eq!(request.header("x-tfs-fedauthredirect"), Some("Suppress"), "{}", request.head);
+        let agent = concat!("git-vsts/", env!("CARGO_PKG_VERSION"));
+        assert_eq!(request.header("user-agent"), Some(agent), "{}", request.head);
+        assert_eq!(request.header("authorization"), None, "{}", request.head);
+    }
+}
+
+#[test]
+fn a_redirect_is_never_followed_and_its_target_sees_nothing() {
+    let target = Server::new(Vec::new());
+    let here = |path: &str| format!("location: {}", target.url(path));
+    for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"] {
+        let server = Server::answering(&[&answer(status, &[&here("/?secret=1")], "moved")]);
+        let request = server.get("/").authorization(Some("Basic c2VjcmV0".to_owned().into()));
+        let error = client(LIMITS).json::<()>(&request, &never).unwrap_err();
+        assert_eq!(refused(&error).reason, Reason::Redirected, "{status}");
+        let expected =
+            format!("{} sends the request on to http://{}", server.address, target.address);
+        assert_eq!(error.to_string(), expected, "{status}");
+        assert_eq!(server.seen()[0].header("authorization"), Some("Basic c2VjcmV0"), "{status}");
+    }
+    assert!(target.seen().is_empty());
+}
+
+#[test]
+fn a_redirect_from_https_to_http_is_named_and_not_followed() {
+    // It is the answer that leads down; that this one came over http changes nothing of it.
+    let server =
+        Server::answering(&[&answer("302 Found", &["location: http://dev.azure.com/x"], "")]);
+    let error = ask(&server).unwrap_err();
+    let expected = format!("{} sends the request on to http://dev.azure.com", server.address);
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn the_user_part_of_a_url_is_not_sent() {
+    let server = Server::answering(&[&json("{}")]);
+    let mut url = server.url("/a%20b?c=d");
+    url.set_username("ada").unwrap();
+    url.set_password(Some("secret")).unwrap();
+    client(LIMITS).send(Request::new(Method::GET, url)).unwrap();
+    let seen = server.seen();
+    assert_eq!(seen[0].header("authorization"), None);
+    assert_eq!(seen[0].head.lines().next(), Some("GET /a%20b?c=d HTTP/1.1"));
+}
+
+#[test]
+fn a_header_of_our_own_stands_beside_the_one_that_signs() {
+    let server = Server::answering(&[&json("{}")]);
+    let request = server
+        .get("/")
+        .header(HeaderName::from_static("x-extra"), "one")
+        .authorization(Some("Bearer abc".to_owned().into()));
+    client(LIMITS).send(request).unwrap();
+    let seen = server.seen();
+    assert_eq!(seen[0].header("x-extra"), Some("one"));
+    assert_eq!(seen[0].header("authorization"), Some("Bearer abc"));
+}
+
+#[test]
+fn a_header_with_a_line_end_is_not_sent() {
+    let server = Server::new(Vec::new());
+    let request = server.get("/").authorization(Some("Bearer a\r\nX: y".to_owned().into()));
+    let error = client(LIMITS).send(request).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the HTTP client can't be set up: a header holds a control character"
+    );
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn a_body_of_up_to_a_mebibyte_goes_whole_and_a_larger_one_in_chunks() {
+    for (bytes, whole) in
+        [(0, true), (4, true), (1 << 20, true), ((1 << 20) + 1, false), (5 << 20, false)]
+    {
+        let server = Server::answering(&[&json("{}")]);
+        let response = upload(&server, LIMITS, bytes).unwrap();
+        assert_eq!(text(response), (200, "{}".to_owned()));
+        let seen = &server.seen()[0];
+        assert_eq!(seen.body.len(), bytes);
+        assert!(seen.body.iter().enumerate().all(|(at, byte)| *byte as usize == at % 251));
+        let length = seen.header("content-length").map(str::to_owned);
+        assert_eq!(length, whole.then(|| bytes.to_string()), "{bytes}");
+        assert_eq!(seen.header("transfer-encoding"), (!whole).then_some("chunked"), "{bytes}");
+    }
+}
+
+#[test]
+fn an_answer_before_the_end_of_an_upload_keeps_its_status_and_body() {
+    let refusal = answer("413 Too Large", &["content-type: text/plain"], "TF402020: too much");
+    let refusal = refusal.into_bytes();
+    for step in [Step::Early(refusal.clone()), Step::EarlyAndRead(refusal, Vec::new())] {
+        let server = Server::new(vec![step]);
+        let response = upload(&server, LIMITS, 16 << 20).unwrap();
+        assert_eq!(text(response), (413, "TF402020: too much".to_owned()));
+    }
+}
+
+#[test]
+fn an_upload_that_is_refused_in_the_middle_is_not_sent_to_its_end() {
+    let refusal = answer("401 Unauthorized", &[], "");
+    let server = Server::new(vec![Step::EarlyAndRead(refusal.into_bytes(), Vec::new())]);
+    let mut upload = client(LIMITS).upload(server.post()).unwrap();
+    let piece = vec![0; 1 << 20];
+    for _ in 0..64 {
+        upload.write(&piece).unwrap();
+    }
+    assert!(upload.sent() < 64 << 20, "all {} bytes were sent", upload.sent());
+    assert_eq!(upload.finish().unwrap().status(), 401);
+}
+
+#[test]
+fn an_answer_that_begins_before_the_end_of_an_upload_does_not_end_it() {
+    // receive-pack tells its progress while it still reads the pack.
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
+    let server = Server::new(vec![Step::EarlyAndRead(head.into(), b"{}".to_vec())]);
+    let response = upload(&server, LIMITS, 5 << 20).unwrap();
+    assert_eq!(text(response), (200, "{}".to_owned()));
+    assert_eq!(server.seen.recv().unwrap().body.len(), 5 << 20);
+}
+
+#[test]
+fn a_silent_server_ends_by_the_limit() {
+    let server = Server::new(vec![Step::Silent]);
+    let error = client(SHORT).send(server.get("/")).unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error:?}");
+
+    let server = Server::new(vec![Step::Silent]);
+    let error = upload(&server, SHORT, 2 << 20).unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error:?}");
+
+    // It reads no more after the head, so the upload stands still.
+    let server = Server::new(vec![Step::Early(Vec::new())]);
+    let error = upload(&server, SHORT, 16 << 20).unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error:?}");
+
+    // It stops in the middle of its answer.
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+    let server = Server::new(vec![Step::Early(head.into())]);
+    let error = client(SHORT).json::<()>(&server.get("/"), &never).unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error:?}");
+}
+
+#[test]
+fn an_answer_that_is_cut_is_told_from_one_that_never_came() {
+    let host = |server: &Server| server.address.clone();
+    for cut in [
+        "",
+        "HTTP/1.1 200",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{",
+    ] {
+        let server = Server::answering(&[cut]);
+        let error = ask(&server).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the connection to {} was cut", host(&server)),
+            "{cut}"
+        );
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let url = Url::parse(&format!("http://{address}/")).unwrap();
+    let error = client(LIMITS).send(Request::new(Method::GET, url)).unwrap_err();
+    assert_eq!(error.to_string(), format!("{address} refused the connection"));
+}
+
+#[test]
+fn what_is_no_http_is_refused_in_bounded_memory() {
+    let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(2 << 20));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(10_000));
+    let chunk = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n8000000000000000\r\n{}";
+    for bytes in ["SSH-2.0-OpenSSH_9\r\n\r\n", &endless, &many, chunk] {
+        let server = Server::answering(&[bytes]);
+        let error = ask(&server).unwrap_err();
+        assert!(
+            matches!(error, Error::Unreadable { .. } | Error::Cut { .. }),
+            "{error:?} for {}",
+            &bytes[..30.min(bytes.len())]
+        );
+    }
+}
+
+#[test]
+fn a_wait_that_the_service_asks_for_is_kept_and_the_request_repeated() {
+    let busy = |seconds: &str| {
+        let header = format!("retry-after: {seconds}");
+        answer(
+            "429 Too Many Requests",
+            &["content-type: text/plain", &header],
+            "TF400733: slow down.",
+        )
+    };
+    let server = Server::answering(&[&busy("7"), &busy("60"), &json("{\"a\":1}")]);
+    let waits = std::cell::RefCell::new(Vec::new());
+    let wait = |why: &str, pause: Duration| waits.borrow_mut().push((why.to_owned(), pause));
+    let (value, _) = client(LIMITS).json::<serde_json::Value>(&server.get("/"), &wait).unwrap();
+    assert_eq!(value["a"], 1);
+    let why = format!("{} asks for fewer requests: slow down (TF400733)", server.address);
+    let expected = [(why.clone(), Duration::from_secs(7)), (why, Duration::from_secs(60))];
+    assert_eq!(*waits.borrow(), expected);
+}
+
+#[test]
+fn a_request_is_not_repeated_for_ever_nor_where_that_could_do_harm() {
+    let busy = answer("503 Unavailable", &["retry-after: 1"], "");
+    let long = answer("429 Too Many Requests", &["retry-after: 61"], "");
+    let plain = answer("503 Unavailable", &[], "");
+    let broken = answer("500 Oops", &["retry-after: 1"], "");
+    let refused = answer("401 Unauthorized", &["retry-after: 1"], "");
+    for (method, answer, expected) in [
+        (Method::GET, &busy, 3),
+        (Method::PUT, &busy, 3),
+        (Method::DELETE, &busy, 3),
+        (Method::POST, &busy, 1),
+        (Method::PATCH, &busy, 1),
+        (Method::GET, &long, 1),
+        (Method::GET, &plain, 1),
+        (Method::GET, &broken, 3),
+        (Method::GET, &refused, 1),
+    ] {
+        let server = Server::answering(&[answer; 4].map(String::as_str));
+        let waits = std::cell::Cell::new(0);
+        let wait = |_: &str, _| waits.set(waits.get() + 1);
+        let request = Request::new(method.clone(), server.url("/"));
+        client(LIMITS).json::<()>(&request, &wait).unwrap_err();
+        let (requests, waits) = (server.seen().len(), waits.get());
+        assert_eq!((requests, waits), (expected, expected - 1), "{method} {answer}");
+    }
+}
+
+#[test]
+fn what_is_not_json_is_no_answer() {
+    let html = |status| answer(status, &["content-type: text/html"], "<title>Sign In</title>");
+    for (answer, reason) in [
+        (html("200 OK"), Reason::SignedOut),
+        (html("203 Non-Authoritative"), Reason::SignedOut),
+        (
+            answer("203 Non-Authoritative", &["content-type: application/json"], "{}"),
+            Reason::SignedOut,
+        ),
+        (answer("204 No Content", &[], ""), Reason::SignedOut),
+        (html("404 Not Found"), Reason::NotFound),
+    ] {
+        let error = ask(&Server::answering(&[&answer])).unwrap_err();
+        assert_eq!(refused(&error).reason, reason, "{answer}");
+        assert!(!error.to_string().contains('<'), "{error}");
+    }
+    let server = Server::answering(&[&json("{\"a\":")]);
+    let error = ask(&server).unwrap_err();
+    let expected = format!("{} answered in a form that is not known", server.address);
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_json_answer_without_end_is_given_up() {
+    let most = format!("\"{}\"", "x".repeat(JSON_LIMIT - 2));
+    assert!(ask(&Server::answering(&[&json(&most)])).is_ok());
+    let more = format!("\"{}\"", "x".repeat(JSON_LIMIT - 1));
+    let server = Server::answering(&[&json(&more)]);
+    let error = ask(&server).unwrap_err();
+    let expected = format!("{} answered with more than {JSON_LIMIT} bytes", server.address);
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn nothing_packed_is_asked_for_so_no_answer_can_swell() {
+    let server = Server::answering(&[&json("{}")]);
+    ask(&server).unwrap();
+    assert_eq!(server.seen()[0].header("accept-encoding"), None);
+}
+
+#[test]
+fn a_file_without_certificates_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    for junk in [
+        "",
+        "junk",
+        "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
+        "\u{feff}-----BEGIN X-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+    ] {
+        std::fs::write(&file, junk).unwrap();
+        let settings = Settings { certificates: Some(file.clone()), ..Settings::default() };
+        let error = Client::new(&settings).unwrap_err();
+        let expected = format!("no certificate could be read from {}", file.display());
+        assert_eq!(error.to_string(), expected, "{junk}");
+    }
+    let missing =
+        Settings { certificates: Some(folder.path().join("none")), ..Settings::default() };
+    let error = Client::new(&missing).unwrap_err();
+    assert!(matches!(error, Error::Certificates { source: Some(_), .. }), "{error:?}");
+}
+
+#[test]
+fn a_block_that_is_no_certificate_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .unwrap();
+    let settings = Settings { certificates: Some(file.clone()), ..Settings::default() };
+    let error = Client::new(&settings).unwrap_err();
+    let expected = format!("no certificate could be read from {}", file.display());
+    assert_eq!(error.to_string(), expected);
+}
+
+fn through(proxy: &str, no_proxy: Option<&str>) -> Result<Client, Error> {
+    Client::new(&Settings {
+        proxy: Some(proxy.to_owned().into()),
+        no_proxy: no_proxy.map(str::to_owned),
+        certificates: None,
+        limits: LIMITS,
+    })
+}
+
+#[test]
+fn a_proxy_that_refuses_is_told_from_the_service() {
+    let url = Url::parse("https://dev.azure.com/contoso").unwrap();
+    for (status, expected) in [
+        (
+            "407 Proxy Authentication Required",
+            "the proxy wants a user name and a password before it lets dev.azure.com be reached",
+        ),
+        ("403 Forbidden", "dev.azure.com can't be reached: the proxy did not connect to it"),
+        ("502 Bad Gateway", "dev.azure.com can't be reached: the proxy did not connect to it"),
+    ] {
+        let server = Server::answering(&[&answer(status, &[], "")]);
+        let client = through(&format!("http://ada:hunter2@{}", server.address), None).unwrap();
+        let request = Request::new(Method::GET, url.clone())
+            .authorization(Some("Basic c2VjcmV0".to_owned().into()));
+        let error = client.send(request).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        let seen = &server.seen()[0];
+        assert_eq!(seen.head.lines().next(), Some("CONNECT dev.azure.com:443 HTTP/1.1"));
+        assert_eq!(seen.header("authorization"), None);
+        assert_eq!(seen.header("proxy-authorization"), Some("Basic YWRhOmh1bnRlcjI="));
+        assert!(!format!("{error:?} {client:?}").contains("hunter2"));
+    }
+}
+
+#[test]
+fn a_proxy_without_a_scheme_is_one_of_http_and_no_proxy_holds() {
+    let server = Server::answering(&[&json("{}")]);
+    let client = through(&server.address, None).unwrap();
+    let url = Url::parse("http://example.invalid/x").unwrap();
+    client.send(Request::new(Method::GET, url)).unwrap();
+    let line = "GET http://example.invalid/x HTTP/1.1";
+    assert_eq!(server.seen()[0].head.lines().next(), Some(line));
+
+    let (proxy, server) = (Server::new(Vec::new()), Server::answering(&[&json("{}")]));
+    let client = through(&proxy.address, Some("127.0.0.1")).unwrap();
+    client.send(server.get("/")).unwrap();
+    assert!(proxy.seen().is_empty());
+}
+
+#[test]
+fn a_proxy_that_can_t_be_used_is_refused_without_its_password() {
+    for (proxy, expected) in [
+        (
+            "socks5://ada:hunter2@h:1",
+            "the proxy's address can't be used: socks5 proxies are not supported",
+        ),
+        ("http://ada:hunter2@[", "the proxy's address can't be used: invalid IPv6 address"),
+        ("http://ada:hunter2@h:99999", "the proxy's address can't be used: invalid port number"),
+    ] {
+        assert_eq!(through(proxy, None).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn a_host_that_is_not_found_is_named() {
+    let url = Url::parse("http://nowhere.invalid/").unwrap();
+    let error = client(LIMITS).send(Request::new(Method::GET, url)).unwrap_err();
+    assert_eq!(error.to_string(), "nowhere.invalid could not be found");
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_told_from_one_that_is_cut() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut hello = [0; 4096];
+        let count = stream.read(&mut hello).unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        String::from_utf8_lossy(&hello[..count]).into_owned()
+    });
+    let request = Request::new(Method::GET, url).authorization(Some("Basic abc".to_owned().into()));
+    let error = client(LIMITS).send(request).unwrap_err();
+    assert!(matches!(&error, Error::Tls { .. }), "{error:?}");
+    assert!(!server.join().unwrap().contains("Basic"));
+}
