@@ -11,13 +11,16 @@ use crate::text::visible_within;
 #[non_exhaustive]
 pub enum Error {
     /// There is no D-Bus session bus, as over SSH, in a container or under cron.
-    #[error("there is no D-Bus session bus ({})", visible(reason))]
+    #[error("there is no keychain: no D-Bus session bus ({})", visible(reason))]
     NoBus {
         /// What the connection failed with.
         reason: String,
     },
     /// The session bus is there and nothing on it keeps secrets.
-    #[error("no Secret Service on the D-Bus session bus ({})", visible(reason))]
+    #[error(
+        "there is no keychain: no Secret Service on the D-Bus session bus ({})",
+        visible(reason)
+    )]
     NoService {
         /// What the bus said.
         reason: String,
