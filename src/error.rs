@@ -327,6 +327,11 @@ impl From<keychain::Error> for Error {
     fn from(error: keychain::Error) -> Self {
         use keychain::Error as E;
         const ELSEWHERE: &str = "set `GIT_VSTS_PAT` for one run, or keep the credential in a file that only you can read: `git vsts login --insecure-storage`";
+        if let E::Broken { account } | E::DifferentAfterWrite { account } = &error {
+            let account = crate::text::visible(account);
+            let hint = format!("sign in again, which replaces it: `git vsts login {account}`");
+            return Self::new(Kind::Failed, error).hint(hint);
+        }
         let hints: &[&str] = match &error {
             E::NoBus { .. } | E::NoService { .. } | E::NoDefaultCollection => &[
                 ELSEWHERE,
@@ -339,9 +344,6 @@ impl From<keychain::Error> for Error {
                 &["look whether the keychain waits for an answer in a window", ELSEWHERE]
             }
             E::Denied { .. } => &["allow git-vsts to use the keychain", ELSEWHERE],
-            E::Broken { .. } | E::DifferentAfterWrite { .. } => {
-                &["`git vsts logout ORG` forgets it; then sign in again"]
-            }
             E::BrokenFile { .. } => &["move the file away, then sign in again"],
             E::NotPrivate { .. } | E::NotOurs { .. } | E::Symlink { .. } | E::WrongType { .. } => {
                 &[
@@ -358,14 +360,13 @@ impl From<keychain::Error> for Error {
     }
 }
 
-impl From<credential::Error> for Error {
-    fn from(error: credential::Error) -> Self {
-        let hint = match error {
-            credential::Error::Unreadable => "`git vsts logout ORG` forgets it; then sign in again",
-            credential::Error::Newer { .. } => "update git vsts",
-        };
-        Self::new(Kind::Failed, error).hint(hint)
-    }
+/// A record that was kept and is none that can be used.
+pub fn unusable_sign_in(organization: &Organization, error: credential::Error) -> Error {
+    let newer = matches!(error, credential::Error::Newer { .. });
+    let error = Error::new(Kind::Failed, error)
+        .context(format!("the sign-in to {organization} can't be used"));
+    let error = if newer { error.hint("update git vsts") } else { error };
+    error.hint(format!("sign in again, which replaces it: `git vsts login {organization}`"))
 }
 
 impl From<remote::Error> for Error {

@@ -73,7 +73,7 @@ pub(super) fn sign_in(
 ) -> Result<SignIn, Error> {
     let store = context.store()?;
     context.keychain()?.ready().map_err(|error| not_kept(organization, error))?;
-    let before = context.kept(organization)?;
+    let before = before(context, organization)?;
     let pasted = match how {
         How::Question => ask(context, organization)?,
         How::Stdin => context.ui.read_secret_from_stdin(SECRET_LIMIT)?,
@@ -92,6 +92,15 @@ pub(super) fn sign_in(
         .map_err(|error| not_kept(organization, error))?;
     tell(context, organization, &kept, before.as_ref(), store);
     Ok(SignIn { credential, account, source: Source::Store(store) })
+}
+
+/// What was kept so far. What can't be read names nobody, and is to be replaced.
+fn before(context: &Context, organization: &Organization) -> Result<Option<Kept>, Error> {
+    match context.keychain()?.read(&organization.key()) {
+        Ok(record) => Ok(record.and_then(|record| Kept::from_record(&record).ok())),
+        Err(keychain::Error::Broken { .. }) => Ok(None),
+        Err(error) => Err(not_kept(organization, error)),
+    }
 }
 
 fn ask(context: &Context, organization: &Organization) -> Result<SecretString, Error> {

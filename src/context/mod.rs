@@ -249,7 +249,7 @@ impl Context {
     pub fn kept(&self, organization: &Organization) -> Result<Option<Kept>, Error> {
         let Some(record) = self.keychain()?.read(&organization.key())? else { return Ok(None) };
         let kept = Kept::from_record(&record)
-            .map_err(|error| Error::from(error).context(format!("for {organization}")))?;
+            .map_err(|error| crate::error::unusable_sign_in(organization, error))?;
         kept.credential.secrets().for_each(|secret| self.ui.conceal(secret));
         Ok(Some(kept))
     }
