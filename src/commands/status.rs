@@ -78,21 +78,44 @@ impl Status {
         login::name_overrides(context)?;
         let repository = context.repository()?;
         let organization = here(context, repository.as_ref())?;
-        let logins = self.logins(context, organization.as_ref())?;
+        let (logins, mut unread) = self.logins(context, organization.as_ref())?;
+        if logins.iter().any(|login| login.variable.is_some()) {
+            // A token of the environment needs no keychain, and many who use one have none.
+            for error in unread.drain(..) {
+                context.ui.warning(format_args!("{error}"));
+            }
+        }
         let repository = repository.map(|it| Here::of(context, &it)).transpose()?;
         let report = Report { version: env!("CARGO_PKG_VERSION"), logins, repository };
         match self.json {
+            // A script would take what is not in the list for what is not signed in.
+            true if !unread.is_empty() => {}
             true => {
                 let text = serde_json::to_string(&report).expect("it holds nothing but text");
                 context.ui.out(format_args!("{text}"))?;
             }
-            false => print(context, &report)?,
+            false => print(context, &report, unread.is_empty())?,
         }
-        end(organization, &report.logins)
+        match unread.pop() {
+            Some(last) => {
+                unread.iter().for_each(|error| error.print(&context.ui));
+                Err(last)
+            }
+            None => end(organization, &report.logins),
+        }
     }
 
-    fn logins(&self, context: &Context, here: Option<&Organization>) -> Result<Vec<Login>, Error> {
-        let mut organizations = names::signed_in(context)?;
+    /// Every sign-in, and why what else may be kept can't be read.
+    fn logins(
+        &self,
+        context: &Context,
+        here: Option<&Organization>,
+    ) -> Result<(Vec<Login>, Vec<Error>), Error> {
+        let mut unread = Vec::new();
+        let mut organizations = names::signed_in(context).unwrap_or_else(|error| {
+            unread.push(error);
+            Vec::new()
+        });
         if let Some(here) = here
             && !organizations.contains(here)
             && context.environment_token(here)?.is_some()
@@ -101,11 +124,14 @@ impl Status {
         }
         let mut logins = Vec::new();
         for organization in organizations {
-            if let Some(sign_in) = context.sign_in(&organization)? {
-                logins.push(self.login(context, &organization, sign_in));
+            match context.sign_in(&organization) {
+                Ok(Some(sign_in)) => logins.push(self.login(context, &organization, sign_in)),
+                Ok(None) => {}
+                Err(error) if error.kind() == Kind::Usage => return Err(error),
+                Err(error) => unread.push(error),
             }
         }
-        Ok(logins)
+        Ok((logins, unread))
     }
 
     fn login(&self, context: &Context, organization: &Organization, sign_in: SignIn) -> Login {
@@ -209,9 +235,9 @@ impl Pointer {
     }
 }
 
-fn print(context: &Context, report: &Report) -> Result<(), Error> {
+fn print(context: &Context, report: &Report, all_read: bool) -> Result<(), Error> {
     let ui = &context.ui;
-    if report.logins.is_empty() {
+    if report.logins.is_empty() && all_read {
         ui.out(format_args!("Not signed in anywhere"))?;
     }
     for login in &report.logins {
