@@ -22,9 +22,12 @@ pub struct Logout {
 
 impl Logout {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
-        let organizations = match self.all {
-            true => names::signed_in(context)?,
-            false => vec![names::organization(context, self.organization.as_deref(), "ORG")?],
+        let organizations = match (self.all, &self.organization) {
+            (true, _) => names::signed_in(context)?,
+            (false, Some(given)) => vec![context.service.organization(given)?],
+            // To ask which one would be vain where there is none to forget, or none can be.
+            (false, None) if names::signed_in(context)?.is_empty() => Vec::new(),
+            (false, None) => vec![names::organization(context, None, "ORG")?],
         };
         if organizations.is_empty() {
             context.ui.status(format_args!("Nobody is signed in anywhere"));
