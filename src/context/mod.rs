@@ -413,7 +413,10 @@ impl Context {
             .get("GIT_SSL_CAINFO")
             .or_else(|| configuration.for_url("http", "sslCAInfo", url, Trust::TrustedOnly));
         Ok(Settings {
-            proxy: proxy.filter(|it| !it.is_empty()).map(|it| SecretString::from(it.to_owned())),
+            // Plain http is for loopback alone, and a proxy would read the credential in it.
+            proxy: proxy
+                .filter(|it| !it.is_empty() && url.scheme() == "https")
+                .map(|it| SecretString::from(it.to_owned())),
             no_proxy: self.environment.no_proxy().map(str::to_owned),
             certificates: certificates.filter(|it| !it.is_empty()).map(|it| self.home_path(it)),
             ..Settings::default()

@@ -56,6 +56,14 @@ pub enum Error {
         /// The limit.
         seconds: u64,
     },
+    /// An answer that came, but never to its end.
+    #[error("the answer of {host} was not complete after {seconds} s")]
+    Slow {
+        /// Host and port.
+        host: String,
+        /// The limit.
+        seconds: u64,
+    },
     /// The connection ended in the middle.
     #[error("the connection to {host} was cut")]
     Cut {

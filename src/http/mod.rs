@@ -47,6 +47,8 @@ pub struct Limits {
     pub connect: Duration,
     /// With no byte in either direction.
     pub silence: Duration,
+    /// From the head of an answer that is read whole to its end: one that drips is never silent.
+    pub body: Duration,
     /// The longest wait that a `Retry-After` can ask for; a longer one ends the command.
     pub patience: Duration,
 }
@@ -56,15 +58,21 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(10),
             silence: Duration::from_secs(60),
+            body: Duration::from_secs(120),
             patience: Duration::from_secs(60),
         }
     }
 }
 
-/// A line of `http.extraHeader`, `Name: value`, as a header; none for a line that is no header.
+/// A line of `http.extraHeader`, `Name: value`, as a header; none for a line that is no header, and
+/// for the headers that say whom a request is for and where it ends: with those a setting could
+/// send a signed request to another organization of the same host.
 pub fn header_line(line: &str) -> Option<(HeaderName, SecretString)> {
     let (name, value) = line.split_once(':')?;
-    Some((name.trim().parse().ok()?, value.trim().to_owned().into()))
+    let name: HeaderName = name.trim().parse().ok()?;
+    let steers = [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    let steers = steers.contains(&name) || name == header::CONNECTION || name == header::UPGRADE;
+    (!steers).then(|| (name, value.trim().to_owned().into()))
 }
 
 /// How the network is reached.
@@ -269,7 +277,13 @@ impl Client {
             HeaderValue::from_static("Suppress"),
         );
         for (name, value) in request.headers {
-            headers.append(name, sensitive(&value)?);
+            let value = sensitive(&value)?;
+            // A request carries one: git's last setting wins, and the credential before all.
+            if name == AUTHORIZATION {
+                headers.insert(name, value);
+            } else {
+                headers.append(name, value);
+            }
         }
         if let Some(value) = &request.authorization {
             headers.insert(header::AUTHORIZATION, sensitive(value)?);
@@ -414,7 +428,12 @@ impl Response {
     /// The body, which must not be larger than `limit` bytes.
     fn body(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
         let mut body = Vec::new();
+        let start = Instant::now();
         while let Some(chunk) = self.chunk()? {
+            if start.elapsed() > self.client.shared.limits.body {
+                let seconds = self.client.shared.limits.body.as_secs();
+                return Err(Error::Slow { host: self.host.clone(), seconds });
+            }
             if body.len() + chunk.len() > limit {
                 return Err(Error::TooLong { host: self.host.clone(), limit });
             }
@@ -426,9 +445,10 @@ impl Response {
     /// What there is of the body, up to `limit` bytes: a refusal that is cut short is one still.
     fn start(&mut self, limit: usize) -> Vec<u8> {
         let mut body = Vec::new();
+        let start = Instant::now();
         while let Ok(Some(chunk)) = self.chunk() {
             body.extend_from_slice(&chunk);
-            if body.len() >= limit {
+            if body.len() >= limit || start.elapsed() > self.client.shared.limits.silence {
                 body.truncate(limit);
                 break;
             }

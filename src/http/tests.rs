@@ -9,10 +9,13 @@ use super::*;
 const LIMITS: Limits = Limits {
     connect: Duration::from_secs(10),
     silence: Duration::from_secs(10),
+    body: Duration::from_secs(10),
     patience: Duration::from_secs(60),
 };
 /// For the tests in which silence is what ends it.
 const SHORT: Limits = Limits { silence: Duration::from_millis(50), ..LIMITS };
+/// For the one in which an answer takes too long as a whole.
+const AT_ONCE: Limits = Limits { body: Duration::ZERO, ..LIMITS };
 
 /// What a server does with one connection.
 enum Step {
@@ -158,8 +161,8 @@ fn json(body: &str) -> String {
 
 /// One client for all, since each reads the system's certificates.
 fn client(limits: Limits) -> Client {
-    static CLIENTS: LazyLock<[Client; 2]> = LazyLock::new(|| {
-        [LIMITS, SHORT]
+    static CLIENTS: LazyLock<[Client; 3]> = LazyLock::new(|| {
+        [LIMITS, SHORT, AT_ONCE]
             .map(|limits| Client::new(&Settings { limits, ..Settings::default() }).unwrap())
     });
     CLIENTS.iter().find(|client| client.shared.limits == limits).unwrap().clone()
@@ -478,6 +481,46 @@ fn a_json_answer_without_end_is_given_up() {
     let error = ask(&server).unwrap_err();
     let expected = format!("{} answered with more than {JSON_LIMIT} bytes", server.address);
     assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn an_answer_that_drips_is_given_up() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]";
+    let server = Server::answering(&[answer]);
+    let error = client(AT_ONCE).send(server.get("/")).unwrap().json::<Vec<u8>>().unwrap_err();
+    let host = &server.address;
+    assert_eq!(error.to_string(), format!("the answer of {host} was not complete after 0 s"));
+}
+
+#[test]
+fn a_line_of_the_settings_is_a_header_unless_it_says_whom_the_request_is_for() {
+    for (line, header) in [
+        ("X-Corporation: yes", Some(("x-corporation", "yes"))),
+        ("AUTHORIZATION:bearer a:b ", Some(("authorization", "bearer a:b"))),
+        ("Host: fabrikam.visualstudio.com", None),
+        ("content-length: 0", None),
+        ("Transfer-Encoding: chunked", None),
+        ("Connection: upgrade", None),
+        ("no header", None),
+        ("a b: c", None),
+    ] {
+        let met = header_line(line);
+        let met = met.as_ref().map(|(name, value)| (name.as_str(), value.expose_secret()));
+        assert_eq!(met, header, "{line}");
+    }
+}
+
+#[test]
+fn a_request_carries_one_authorization() {
+    let server = Server::answering(&["HTTP/1.1 204 No Content\r\n\r\n"]);
+    let mut request = server.get("/");
+    for value in ["Basic one", "Basic two"] {
+        request.headers.push((AUTHORIZATION, value.to_owned().into()));
+    }
+    let _ = client(LIMITS).send(request).unwrap();
+    let seen = server.seen();
+    let lines = seen[0].head.lines().filter(|line| line.starts_with("authorization:"));
+    assert_eq!(lines.collect::<Vec<_>>(), ["authorization: Basic two"]);
 }
 
 #[test]
