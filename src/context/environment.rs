@@ -41,7 +41,7 @@ impl Environment {
     ) -> Self {
         let named = |(name, value): (N, V)| {
             let name = name.into().into_string().ok()?;
-            Some((name, value.into())).filter(|(_, value)| !value.is_empty())
+            Some((folded(&name), value.into())).filter(|(_, value)| !value.is_empty())
         };
         Self { variables: pairs.into_iter().filter_map(named).collect() }
     }
@@ -53,7 +53,7 @@ impl Environment {
 
     /// A variable as the system has it.
     pub fn raw(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(name).map(OsString::as_os_str)
+        self.variables.get(&folded(name)).map(OsString::as_os_str)
     }
 
     /// A variable that is an absolute path; a relative one counts as unset (XDG Base Directory
@@ -98,6 +98,11 @@ impl Environment {
     pub fn no_proxy(&self) -> Option<&str> {
         self.get("no_proxy").or_else(|| self.get("NO_PROXY"))
     }
+}
+
+/// A variable's name as the system compares it: on Windows without case, where `PATH` is `Path`.
+fn folded(name: &str) -> String {
+    if cfg!(windows) { name.to_uppercase() } else { name.to_owned() }
 }
 
 #[cfg(test)]
