@@ -1,3 +1,4 @@
 //! A person becomes a credential.
 
+pub mod askpass;
 pub mod pat;
