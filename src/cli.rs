@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{init, login, logout, push, remote_add, status};
@@ -83,7 +83,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, &arguments),
     };
     let environment = Environment::process();
     let ui = Ui::process(cli.global.settings(&environment));
@@ -138,12 +138,30 @@ impl Global {
 }
 
 /// Prints clap's own words: help and version to stdout, the rest to stderr.
-fn usage(error: &clap::Error) -> u8 {
+fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    let is_login = arguments.iter().skip(1).find(|it| !it.as_encoded_bytes().starts_with(b"-"));
+    if is_login.is_some_and(|command| command == "login") && quotes_a_value(error) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "error: `git vsts login` takes one organization; what else was given may be a token, and is not repeated\n\
+             hint: if it is one, revoke it and make another, and paste it when `git vsts login ORG --pat` asks, or pipe it to `--pat-stdin`"
+        );
+        return Kind::Usage.status();
+    }
     // A closed pipe is no reason to complain.
     let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
         _ => Kind::Usage.status(),
+    }
+}
+
+/// Whether clap would repeat a value that it does not know what to do with.
+fn quotes_a_value(error: &clap::Error) -> bool {
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(met))) => !met.starts_with('-'),
+        (ErrorKind::TooManyValues, _) => true,
+        _ => false,
     }
 }
 
@@ -163,16 +181,19 @@ fn refuse_token(arguments: &[OsString]) -> Option<u8> {
     })
 }
 
-/// Whether a text has one of the two forms of a personal access token: 84 characters with `AZDO`
-/// before the last four and their four, or 52 of base32 ("Use personal access tokens",
-/// learn.microsoft.com). Nothing else that an argument can be has either.
+/// Whether a text holds something of one of the two forms of a personal access token, alone, behind
+/// `--option=` or within a URL: 84 characters with `AZDO` before the last four and their four, or 52
+/// of base32 ("Use personal access tokens", learn.microsoft.com). Nothing else that an argument can
+/// be has either.
 fn looks_like_token(text: &str) -> bool {
-    let text = text.rsplit(['=', ':']).next().unwrap_or(text);
-    let alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let base32 = text.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'2'..=b'7'));
-    match text.len() {
-        84 => alphanumeric && text.get(76..80) == Some("AZDO"),
-        52 => base32 && text.bytes().any(|byte| byte.is_ascii_digit()),
+    text.split(|character: char| !character.is_ascii_alphanumeric()).any(is_token)
+}
+
+fn is_token(word: &str) -> bool {
+    let base32 = word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
+    match word.len() {
+        84 => word.get(76..80) == Some("AZDO"),
+        52 => base32 && word.bytes().any(|byte| byte.is_ascii_digit()),
         _ => false,
     }
 }
@@ -196,6 +217,8 @@ mod tests {
             (&*new, true),
             (&format!("--pat={new}"), true),
             (&format!("ada:{new}"), true),
+            (&format!("https://ada:{new}@dev.azure.com/contoso"), true),
+            (&format!("https://{new}@dev.azure.com/contoso"), true),
             (&"a2".repeat(26), true),
             (&"A".repeat(84), false),
             (&"0".repeat(40), false),

@@ -8,7 +8,6 @@
 
 use std::fmt;
 
-use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
@@ -246,16 +245,6 @@ impl Configuration {
             }
         }
         values
-    }
-
-    /// What every `http.extraHeader`, of whatever URL, may hold of a secret: the last word of it, as
-    /// in `Authorization: Basic …`.
-    pub fn header_secrets(&self) -> impl Iterator<Item = SecretString> {
-        let headers = self
-            .entries
-            .iter()
-            .filter(|entry| entry.key.starts_with("http.") && entry.key.ends_with(".extraheader"));
-        headers.filter_map(|entry| Some(entry.text().split_whitespace().next_back()?.into()))
     }
 
     /// `vsts.organization`: whatever the user's own scopes say, the bare name of a hosted organization in the
@@ -611,20 +600,6 @@ mod tests {
         assert_eq!(configuration.get("vsts.tenant"), Some("evil"));
         assert_eq!(configuration.trusted("vsts.tenant"), None);
         assert_eq!(configuration.get("vsts.identity"), None);
-    }
-
-    #[test]
-    fn the_secrets_of_headers_are_the_last_words_of_them() {
-        use secrecy::ExposeSecret;
-        let configuration = parsed(&[
-            ("global", "http.extraHeader\nAuthorization: Basic OmFiYw=="),
-            ("local", "http.https://dev.azure.com/contoso.EXTRAHEADER\nauthorization: bearer abc "),
-            ("local", "http.extraHeader\n"),
-            ("local", "http.proxy\nhttp://127.0.0.1:8080"),
-        ]);
-        let secrets: Vec<_> = configuration.header_secrets().collect();
-        let secrets: Vec<_> = secrets.iter().map(ExposeSecret::expose_secret).collect();
-        assert_eq!(secrets, ["OmFiYw==", "abc"]);
     }
 
     #[test]

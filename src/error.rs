@@ -67,8 +67,8 @@ impl Error {
         let mut cause = error.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            // A transparent error repeats its cause.
-            if chain.last() != Some(&text) {
+            // A transparent error repeats its cause, and others end with it.
+            if !chain.last().is_some_and(|last| last.ends_with(&text)) {
                 chain.push(text);
             }
             cause = error.source();
@@ -133,9 +133,21 @@ impl Error {
         }
         if let Some((first, causes)) = self.chain.split_first() {
             ui.error(format_args!("{first}"));
-            for cause in causes {
-                ui.cause(format_args!("{cause}"));
-            }
+            self.print_below(causes, ui);
+        }
+    }
+
+    /// Prints it where the command succeeds all the same.
+    pub fn warn(&self, ui: &Ui) {
+        if let Some((first, causes)) = self.chain.split_first() {
+            ui.warning(format_args!("{first}"));
+            self.print_below(causes, ui);
+        }
+    }
+
+    fn print_below(&self, causes: &[String], ui: &Ui) {
+        for cause in causes {
+            ui.cause(format_args!("{cause}"));
         }
         for hint in &self.hints {
             ui.hint(format_args!("{hint}"));
@@ -548,14 +560,21 @@ impl From<ui::Error> for Error {
                 let hint = format!("give {flag}");
                 Self::new(Kind::Usage, error).hint(hint)
             }
+            E::Forbidden { flag, .. } => {
+                let hint = format!(
+                    "give {flag}; it is `--no-input`, `CI` or `GIT_TERMINAL_PROMPT=0` that forbids questions"
+                );
+                Self::new(Kind::Usage, error).hint(hint)
+            }
+            E::StdinEmpty | E::StdinIsTerminal => Self::new(Kind::Usage, error).hint(
+                "the token comes from a file or a pipe: `git vsts login ORG --pat-stdin < FILE`",
+            ),
             E::Interrupted(signal) => {
                 let signal = *signal;
                 Self::new(Kind::Interrupted(signal), error)
             }
             E::BrokenPipe => Self::new(Kind::BrokenPipe, error),
-            E::StdinEmpty | E::StdinIsTerminal | E::NotText | E::TooLong { .. } => {
-                Self::new(Kind::Usage, error)
-            }
+            E::NotText | E::TooLong { .. } => Self::new(Kind::Usage, error),
             _ => Self::new(Kind::Failed, error),
         }
     }

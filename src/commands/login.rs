@@ -10,7 +10,7 @@ use crate::http;
 use crate::keychain;
 use crate::remote::Organization;
 use crate::signin::pat;
-use crate::ui::SECRET_LIMIT;
+use crate::ui::{self, SECRET_LIMIT};
 
 /// Sign in to an Azure DevOps organization
 ///
@@ -51,6 +51,7 @@ impl Login {
         sign_in(context, &organization, how)?;
         if self.insecure_storage {
             context.git()?.set_global(context.directory(), "vsts.store", "file")?;
+            warn_of_store(context);
         }
         warn_of_environment(context, &organization)
     }
@@ -111,7 +112,14 @@ fn ask(context: &Context, organization: &Organization) -> Result<SecretString, E
             azure::Scope::CodeManage.title()
         ));
     }
-    Ok(context.ui.ask_secret(&format!("Token for {organization}"), "--pat-stdin")?)
+    let asked = context.ui.ask_secret(&format!("Token for {organization}"), "--pat-stdin");
+    asked.map_err(|error| match error {
+        ui::Error::NotATerminal { .. } | ui::Error::Forbidden { .. } => Error::from(error)
+            .without_hints()
+            .hint(format!("pipe the token in: `git vsts login {organization} --pat-stdin < FILE`"))
+            .hint("or set `GIT_VSTS_PAT` to it, which needs no sign-in"),
+        error => error.into(),
+    })
 }
 
 /// Tries a credential against the organization, and says whose it is. One that git takes and REST
@@ -135,19 +143,37 @@ fn prove(
             }
             Err(refused(organization, refusal))
         }
+        Err(azure::Error::Http(http::Error::Refused(refusal)))
+            if refusal.reason == http::Reason::MissingPermission =>
+        {
+            let hint =
+                format!("ask an administrator of {organization} whether this account may use it");
+            let organization = organization.clone();
+            Err(Error::from(azure::Error::MissingPermission { organization, refusal })
+                .without_hints()
+                .hint(hint)
+                .context("the token was not kept"))
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 fn refused(organization: Organization, refusal: Box<http::Refusal>) -> Error {
     let page = organization.tokens_page();
-    let is_plain = refusal.reason == http::Reason::SignedOut;
+    let hint = match refusal.reason {
+        http::Reason::Expired => Some(format!("make a new token at {page}")),
+        http::Reason::NotAMember => Some(format!(
+            "if the token is for another organization, make one at {page}, else ask to be added to {organization}"
+        )),
+        http::Reason::SignedOut => Some(format!(
+            "it may be mistyped, expired, revoked, or for another organization: make a new one at {page}"
+        )),
+        _ => None,
+    };
     let error = Error::from(azure::Error::SignedOut { organization, refusal });
-    match is_plain {
-        true => error
-            .without_hints()
-            .hint(format!("the token may have expired, be revoked, or be for another organization: make one at {page}")),
-        false => error.hint(format!("make a token at {page}")),
+    match hint {
+        Some(hint) => error.without_hints().hint(hint),
+        None => error,
     }
     .context("the token was not kept")
 }
@@ -170,14 +196,14 @@ fn tell(
     let where_kept = match store {
         Store::Keychain => "kept the token in this computer's keychain",
         Store::File => "kept the token in a file that only you can read",
-        Store::None => "kept nothing",
+        Store::None => "kept nothing, since the store is `none`",
     };
     context.ui.status(format_args!("Signed in to {organization}{who}; {where_kept}"));
     if let Some(before) = before
         && !before.account.is_empty()
         && before.account != kept.account
     {
-        context.ui.status(format_args!("{} was signed in there before", before.account));
+        context.ui.status(format_args!("Replaced the sign-in of {}", before.account));
     }
 }
 
@@ -196,6 +222,17 @@ pub(super) fn overrides(context: &Context) -> Vec<(&'static str, String)> {
         Some((name, crate::remote::without_user(value)))
     };
     OVERRIDES.into_iter().filter_map(shown).collect()
+}
+
+/// The environment wins over the setting, and the next run would look for the token elsewhere.
+fn warn_of_store(context: &Context) {
+    if let Some(store) = context.environment.get("GIT_VSTS_STORE").filter(|store| *store != "file")
+    {
+        context.ui.warning(format_args!(
+            "GIT_VSTS_STORE is `{}`, so the file is not looked at as long as it is",
+            crate::text::visible_within(store, 40)
+        ));
+    }
 }
 
 /// A token of the environment wins over what was just kept; whoever set it may have forgotten.

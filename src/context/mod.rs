@@ -122,12 +122,14 @@ impl Context {
         clock: Box<dyn Clock>,
         directory: PathBuf,
     ) -> Result<Self, Error> {
-        let service = match environment.get("GIT_VSTS_AZURE_URL") {
-            Some(base) => Service::at(base).map_err(|error| {
-                Error::new(Kind::Usage, error).context("GIT_VSTS_AZURE_URL can't be used")
-            })?,
-            None => Service::hosted(),
+        let at = |variable: &str| {
+            let unusable = |error| Error::from(error).context(format!("{variable} can't be used"));
+            environment.get(variable).map(Service::at).transpose().map_err(unusable)
         };
+        let service = at("GIT_VSTS_AZURE_URL")?.unwrap_or_default();
+        // Whoever sets one that can't be used hears of it before it is needed.
+        at("GIT_VSTS_SPS_URL")?;
+        at("GIT_VSTS_LOGIN_URL")?;
         Ok(Self {
             ui,
             environment,
@@ -174,7 +176,6 @@ impl Context {
             Some(git) => Configuration::parse(&git.configuration(&self.directory)?)?,
             None => Configuration::from_entries(Repository::configuration(&self.directory)?),
         };
-        configuration.header_secrets().for_each(|secret| self.ui.conceal(&secret));
         for ignored in configuration.ignored_here() {
             self.ui.warning(format_args!(
                 "{} in the repository's own configuration ({}) is ignored",
@@ -262,7 +263,7 @@ impl Context {
     /// A variable that a pipeline should have replaced, or a `SYSTEM_COLLECTIONURI` that is none.
     pub fn environment_token(&self, organization: &Organization) -> Result<Option<Token>, Error> {
         let found = self.environment.token().map_err(|variable| {
-            let message = format!("{variable} holds a variable that the pipeline did not replace");
+            let message = format!("{variable} holds `$(…)`, which the pipeline did not replace");
             Error::message(Kind::Usage, message).hint(format!(
                 "map it into the step's environment: `{variable}: $(System.AccessToken)`"
             ))
@@ -337,7 +338,9 @@ impl Context {
         trust: Trust,
     ) -> Result<Vec<(HeaderName, SecretString)>, Error> {
         let lines = self.configuration()?.all_for_url("http", "extraHeader", url, trust);
-        Ok(lines.into_iter().filter_map(crate::http::header_line).collect())
+        let headers: Vec<_> = lines.into_iter().filter_map(crate::http::header_line).collect();
+        headers.iter().for_each(|(_, value)| self.ui.conceal(value));
+        Ok(headers)
     }
 
     /// Waits for the service, and says why if it takes long. The same reason is said once.

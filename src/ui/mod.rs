@@ -99,6 +99,14 @@ pub enum Error {
         /// The argument, flag or variable that answers it.
         flag: String,
     },
+    /// A question, and somebody to ask, who wants no questions. Nothing was read.
+    #[error("\"{}\" may not be asked, and {flag} is not given", visible(question))]
+    Forbidden {
+        /// The question's prompt.
+        question: String,
+        /// The argument, flag or variable that answers it.
+        flag: String,
+    },
     /// The person left a question with Escape or Ctrl-D.
     #[error("cancelled")]
     Cancelled,
@@ -123,7 +131,7 @@ pub enum Error {
     #[error("stdin is empty")]
     StdinEmpty,
     /// A secret was to come on stdin, and stdin is a terminal, which would show it.
-    #[error("stdin is a terminal, which would show the token; --pat asks for it unseen")]
+    #[error("stdin is a terminal, which would show the token")]
     StdinIsTerminal,
     /// A stream failed.
     #[error("{what}: {source}")]
@@ -238,13 +246,16 @@ impl Ui {
     /// terminal that is only reachable as `/dev/tty` does not count: a script that redirects our
     /// streams wants no questions.
     pub fn can_ask(&self) -> bool {
-        !self.settings.no_input
-            && match &*self.place {
-                Place::Process { stdin_is_terminal, screen, .. } => {
-                    *stdin_is_terminal && screen.is_some()
-                }
-                Place::Captured(_) => true,
+        !self.settings.no_input && self.is_terminal()
+    }
+
+    fn is_terminal(&self) -> bool {
+        match &*self.place {
+            Place::Process { stdin_is_terminal, screen, .. } => {
+                *stdin_is_terminal && screen.is_some()
             }
+            Place::Captured(_) => true,
+        }
     }
 
     /// Whether data written to stdout is read by a person.
@@ -352,7 +363,7 @@ impl Ui {
     /// takes the default, and one that `validate` refuses is asked again.
     ///
     /// # Errors
-    /// [`Error::NotATerminal`] at once where nobody can be asked, [`Error::Cancelled`],
+    /// [`Error::NotATerminal`] or [`Error::Forbidden`] at once, [`Error::Cancelled`],
     /// [`Error::Io`].
     pub fn ask(&self, question: Question<'_>) -> Result<String, Error> {
         self.require_terminal(question.prompt, question.flag)?;
@@ -531,7 +542,11 @@ impl Ui {
         if self.can_ask() {
             return Ok(());
         }
-        Err(Error::NotATerminal { question: question.to_owned(), flag: flag.to_owned() })
+        let (question, flag) = (question.to_owned(), flag.to_owned());
+        Err(match self.is_terminal() {
+            true => Error::Forbidden { question, flag },
+            false => Error::NotATerminal { question, flag },
+        })
     }
 
     /// Asks, with the terminal put back whatever happens, and no progress drawn meanwhile.
@@ -838,9 +853,7 @@ mod tests {
         for (result, prompt, flag) in table {
             assert_eq!(
                 result,
-                Err(format!(
-                    "there is no terminal to ask \"{prompt}\" on, and {flag} is not given"
-                ))
+                Err(format!("\"{prompt}\" may not be asked, and {flag} is not given"))
             );
         }
         assert_eq!(ui.captured_stderr(), "");
