@@ -80,6 +80,13 @@ impl Credential {
         }
     }
 
+    /// The kind of the credential in an `Authorization` header: Azure DevOps takes Entra tokens as
+    /// Bearer only, and personal access tokens as Basic only.
+    pub fn kind_of_header(authorization: &SecretString) -> &'static str {
+        let scheme = authorization.expose_secret().split_whitespace().next().unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("bearer") { "entra" } else { "pat" }
+    }
+
     /// When a person has to sign in again, if that is known: an Entra credential renews itself.
     pub fn expires(&self) -> Option<Timestamp> {
         match self {

@@ -1,12 +1,16 @@
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use url::Url;
 
 use super::{login, names};
 use crate::azure;
-use crate::context::{Context, SignIn};
+use crate::configuration::Trust;
+use crate::context::{Context, SignIn, Source};
+use crate::credential::Credential;
 use crate::error::{Error, Kind};
-use crate::remote::{self, Organization, RemoteUrl};
+use crate::http;
+use crate::remote::{self, Organization, Protocol, RemoteUrl};
 use crate::repository::{Head, Remote, Repository};
 use crate::text::visible;
 
@@ -40,11 +44,18 @@ struct Login {
     source: &'static str,
     expires: Option<Timestamp>,
     valid: Option<bool>,
-    /// Why it is not known whether it is valid; for people.
+    /// Why it is not valid, or why that is not known; for people.
     #[serde(skip)]
     trouble: Option<Error>,
     #[serde(skip)]
     variable: Option<&'static str>,
+}
+
+impl Login {
+    /// Whether it comes from the environment or from git's configuration.
+    fn needs_no_store(&self) -> bool {
+        self.variable.is_some() || self.source == "configuration"
+    }
 }
 
 #[derive(Serialize)]
@@ -73,47 +84,45 @@ enum Pointer {
     },
 }
 
+/// The sign-ins that there are, and what kept others from being read.
+struct Found {
+    logins: Vec<Login>,
+    unread: Vec<Error>,
+}
+
 impl Status {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
         login::name_overrides(context)?;
         let repository = context.repository()?;
-        let organization = here(context, repository.as_ref())?;
-        let (logins, mut unread) = self.logins(context, organization.as_ref())?;
-        if logins.iter().any(|login| login.variable.is_some()) {
-            // A token of the environment needs no keychain, and many who use one have none.
-            for error in unread.drain(..) {
-                context.ui.warning(format_args!("{error}"));
-            }
-        }
+        let remote = here(context, repository.as_ref())?;
+        let organization = remote.as_ref().map(|remote| remote.organization.clone());
+        let Found { mut logins, unread } = self.find(context, organization.as_ref())?;
+        logins
+            .extend(remote.map(|remote| of_configuration(context, &remote)).transpose()?.flatten());
         let repository = repository.map(|it| Here::of(context, &it)).transpose()?;
         let report = Report { version: env!("CARGO_PKG_VERSION"), logins, repository };
+        // What signs without a store needs none, and many who use a token so have none.
+        let (warnings, errors) = match report.logins.iter().any(Login::needs_no_store) {
+            true => (unread, Vec::new()),
+            false => (Vec::new(), unread),
+        };
         match self.json {
             // A script would take what is not in the list for what is not signed in.
-            true if !unread.is_empty() => {}
+            true if !errors.is_empty() => {}
             true => {
                 let text = serde_json::to_string(&report).expect("it holds nothing but text");
                 context.ui.out(format_args!("{text}"))?;
             }
-            false => print(context, &report, unread.is_empty())?,
+            false => print(context, &report, errors.is_empty())?,
         }
-        match unread.pop() {
-            Some(last) => {
-                unread.iter().for_each(|error| error.print(&context.ui));
-                Err(last)
-            }
-            None => end(organization, &report.logins),
-        }
+        warnings.iter().for_each(|error| error.warn(&context.ui));
+        end(context, organization, report.logins, errors)
     }
 
-    /// Every sign-in, and why what else may be kept can't be read.
-    fn logins(
-        &self,
-        context: &Context,
-        here: Option<&Organization>,
-    ) -> Result<(Vec<Login>, Vec<Error>), Error> {
-        let mut unread = Vec::new();
+    fn find(&self, context: &Context, here: Option<&Organization>) -> Result<Found, Error> {
+        let mut found = Found { logins: Vec::new(), unread: Vec::new() };
         let mut organizations = names::signed_in(context).unwrap_or_else(|error| {
-            unread.push(error);
+            found.unread.push(error);
             Vec::new()
         });
         if let Some(here) = here
@@ -122,16 +131,15 @@ impl Status {
         {
             organizations.push(here.clone());
         }
-        let mut logins = Vec::new();
         for organization in organizations {
             match context.sign_in(&organization) {
-                Ok(Some(sign_in)) => logins.push(self.login(context, &organization, sign_in)),
+                Ok(Some(sign_in)) => found.logins.push(self.login(context, &organization, sign_in)),
                 Ok(None) => {}
                 Err(error) if error.kind() == Kind::Usage => return Err(error),
-                Err(error) => unread.push(error),
+                Err(error) => found.unread.push(error),
             }
         }
-        Ok((logins, unread))
+        Ok(found)
     }
 
     fn login(&self, context: &Context, organization: &Organization, sign_in: SignIn) -> Login {
@@ -140,8 +148,8 @@ impl Status {
             false => try_out(context, organization, &sign_in),
         };
         let variable = match sign_in.source {
-            crate::context::Source::Environment(variable) => Some(variable),
-            crate::context::Source::Store(_) => None,
+            Source::Environment(variable) => Some(variable),
+            Source::Store(_) => None,
         };
         Login {
             organization: organization.to_string(),
@@ -169,34 +177,83 @@ fn try_out(context: &Context, organization: &Organization, sign_in: &SignIn) -> 
     match azure.account() {
         Ok(account) => (Some(account.name), Some(true), None),
         Err(error @ azure::Error::SignedOut { .. }) => {
-            (sign_in.account.clone(), Some(false), Some(error.into()))
+            let error = Error::from(error);
+            let error = match sign_in.source {
+                Source::Environment(variable) => error
+                    .without_hints()
+                    .hint(format!("the token is that of {variable}: set another, or unset it")),
+                Source::Store(_) => error,
+            };
+            (sign_in.account.clone(), Some(false), Some(error))
         }
         Err(error) => (sign_in.account.clone(), None, Some(error.into())),
     }
 }
 
-/// The organization that the repository here points at.
-fn here(context: &Context, repository: Option<&Repository>) -> Result<Option<Organization>, Error> {
+/// The sign-in that git's own configuration holds for a remote, as a pipeline's checkout leaves it.
+/// It is for git's requests alone, so it can't be tried out here.
+fn of_configuration(context: &Context, remote: &RemoteUrl) -> Result<Option<Login>, Error> {
+    if remote.protocol != Protocol::Https {
+        return Ok(None);
+    }
+    let url = Url::parse(&remote.url(Protocol::Https)).expect("it was read from a URL");
+    let headers = context.extra_headers(&url, Trust::Everyone)?;
+    let Some((_, value)) = headers.iter().find(|(name, _)| *name == http::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    Ok(Some(Login {
+        organization: remote.organization.to_string(),
+        url: remote.organization.url(),
+        account: None,
+        kind: Credential::kind_of_header(value),
+        source: "configuration",
+        expires: None,
+        valid: None,
+        trouble: None,
+        variable: None,
+    }))
+}
+
+/// The remote of Azure DevOps that the repository here points at: the branch's, else the first.
+fn here(context: &Context, repository: Option<&Repository>) -> Result<Option<RemoteUrl>, Error> {
     let Some(repository) = repository else { return Ok(None) };
     let remotes = names::azure_remotes(context, repository)?;
     if let Head::Branch { name } = repository.head()?
         && let Some(followed) = repository.branch_remote(&name)?
         && let Some(found) = remotes.iter().find(|found| found.remote.name == followed)
     {
-        return Ok(Some(found.url.organization.clone()));
+        return Ok(Some(found.url.clone()));
     }
-    Ok(remotes.into_iter().next().map(|found| found.url.organization))
+    Ok(remotes.into_iter().next().map(|found| found.url))
 }
 
-fn end(organization: Option<Organization>, logins: &[Login]) -> Result<(), Error> {
-    let Some(organization) = organization else { return Ok(()) };
-    let url = organization.url();
-    match logins.iter().find(|login| login.url.eq_ignore_ascii_case(&url)) {
-        Some(login) if login.valid == Some(false) => Err(Error::printed(Kind::SignedOut)),
-        // The service could not be asked: that is the end it comes to.
-        Some(Login { trouble: Some(trouble), .. }) => Err(Error::printed(trouble.kind())),
-        Some(_) => Ok(()),
-        None => Err(super::place::not_signed_in(&organization)),
+/// How it ends: by what could not be read, else by what is wrong with the sign-in to the
+/// organization here. What is wrong elsewhere is no more than a warning.
+fn end(
+    context: &Context,
+    organization: Option<Organization>,
+    logins: Vec<Login>,
+    unread: Vec<Error>,
+) -> Result<(), Error> {
+    let url = organization.as_ref().map(Organization::url);
+    let is_here =
+        |login: &Login| url.as_ref().is_some_and(|url| login.url.eq_ignore_ascii_case(url));
+    let (here, elsewhere): (Vec<_>, Vec<_>) = logins.into_iter().partition(is_here);
+    let signed_in = here.iter().any(|login| login.trouble.is_none());
+    for trouble in elsewhere.into_iter().filter_map(|login| login.trouble) {
+        trouble.warn(&context.ui);
+    }
+    let mut errors = unread.into_iter();
+    if let Some(first) = errors.next() {
+        errors.for_each(|error| error.print(&context.ui));
+        return Err(first);
+    }
+    match organization {
+        Some(organization) if !signed_in => {
+            let mut troubles = here.into_iter().filter_map(|login| login.trouble);
+            Err(troubles.next().unwrap_or_else(|| super::place::not_signed_in(&organization)))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -241,10 +298,7 @@ fn print(context: &Context, report: &Report, all_read: bool) -> Result<(), Error
         ui.out(format_args!("Not signed in anywhere"))?;
     }
     for login in &report.logins {
-        ui.out(format_args!("{}", sentence(login)))?;
-        if let Some(trouble) = &login.trouble {
-            trouble.print(ui);
-        }
+        ui.out(format_args!("{}", sentence(login, context.clock.now())))?;
     }
     let Some(here) = &report.repository else {
         ui.out(format_args!("No git repository here"))?;
@@ -252,7 +306,7 @@ fn print(context: &Context, report: &Report, all_read: bool) -> Result<(), Error
     };
     let branch = match &here.branch {
         Some(branch) => format!("on {}", visible(branch)),
-        None => "at no branch".to_owned(),
+        None => "on no branch (HEAD is detached)".to_owned(),
     };
     ui.out(format_args!("{}, {branch}", visible(&here.directory)))?;
     if here.remotes.is_empty() {
@@ -271,28 +325,35 @@ fn print(context: &Context, report: &Report, all_read: bool) -> Result<(), Error
     Ok(())
 }
 
-fn sentence(login: &Login) -> String {
+fn sentence(login: &Login, now: Timestamp) -> String {
+    let organization = &login.organization;
+    let credential = match (login.kind, login.source) {
+        (_, "configuration") => "credential",
+        ("pat", _) => "personal access token",
+        _ => "Microsoft sign-in",
+    };
+    let place = match (login.variable, login.source) {
+        (Some(variable), _) => format!("in {variable}"),
+        (None, "configuration") => "in `http.extraHeader` of git's configuration".to_owned(),
+        (None, "file") => "in a file".to_owned(),
+        (None, _) => "in the keychain".to_owned(),
+    };
+    if login.valid == Some(false) {
+        return format!("{organization}: not signed in; the {credential} {place} is not accepted");
+    }
     let who = match &login.account {
         Some(account) => format!("signed in as {}", visible(account)),
         None => "signed in".to_owned(),
     };
-    let by = match login.kind {
-        "pat" => "a personal access token",
-        _ => "a Microsoft sign-in",
-    };
-    let place = match (login.variable, login.source) {
-        (Some(variable), _) => format!("in {variable}"),
-        (None, "file") => "in a file".to_owned(),
-        (None, _) => "in the keychain".to_owned(),
-    };
     let until = match login.expires {
-        Some(expires) => format!(", until {}", expires.strftime("%-d %b %Y")),
+        Some(expires) if expires <= now => expires.strftime(", expired %-d %b %Y").to_string(),
+        Some(expires) => expires.strftime(", until %-d %b %Y").to_string(),
         None => String::new(),
     };
-    let valid = match login.valid {
-        Some(true) => ", valid",
-        Some(false) => ", no longer accepted",
-        None => "",
+    let valid = match (login.valid, &login.trouble) {
+        (Some(_), _) => ", valid",
+        (None, Some(_)) => ", but that could not be checked",
+        (None, None) => "",
     };
-    format!("{}: {who} by {by} {place}{until}{valid}", login.organization)
+    format!("{organization}: {who} by the {credential} {place}{until}{valid}")
 }
