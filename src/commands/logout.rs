@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::credential::Kept;
 use crate::error::Error;
 use crate::remote::Organization;
+use crate::text::visible;
 
 /// Forget the sign-in to an organization
 ///
@@ -29,11 +30,14 @@ impl Logout {
             (false, None) if names::signed_in(context)?.is_empty() => Vec::new(),
             (false, None) => vec![names::organization(context, None, "ORG")?],
         };
-        if organizations.is_empty() {
+        if organizations.is_empty() && context.keychain()?.accounts()?.is_empty() {
             context.ui.status(format_args!("Nobody is signed in anywhere"));
         }
         for organization in &organizations {
             forget(context, organization)?;
+        }
+        if self.all {
+            forget_the_rest(context)?;
         }
         for variable in set_tokens(context) {
             context.ui.warning(format_args!("{variable} is set, and is used as long as it is"));
@@ -58,6 +62,19 @@ fn forget(context: &Context, organization: &Organization) -> Result<(), Error> {
         "Forgot the sign-in to {organization}{who}\nThe token is valid until it expires; revoke it at {}",
         organization.tokens_page()
     ));
+    Ok(())
+}
+
+/// What was kept for organizations of another service, while another `GIT_VSTS_AZURE_URL` was in
+/// force.
+fn forget_the_rest(context: &Context) -> Result<(), Error> {
+    for account in context.keychain()?.accounts()? {
+        context.keychain()?.delete(&account)?;
+        context.ui.status(format_args!(
+            "Forgot the sign-in to {}\nThe token is valid until it expires or is revoked there",
+            visible(&account)
+        ));
+    }
     Ok(())
 }
 
