@@ -432,6 +432,10 @@ impl From<repository::Error> for Error {
             E::NotWritten { .. } => {
                 Some("check the file's permissions and the free space".to_owned())
             }
+            E::Overridden { key } => Some(format!(
+                "`git config --show-origin --get-all {}` says where",
+                crate::text::quoted(key)
+            )),
             E::Locked { path } => Some(format!(
                 "if no other git is at work, remove {}.lock",
                 crate::text::visible(&path.display().to_string())

@@ -227,13 +227,11 @@ pub fn judge(context: &Context, remote: &Remote) -> Result<RemoteUrl, Error> {
 fn known_organization(context: &Context) -> Result<Option<Organization>, Error> {
     if let Some(name) = context.environment.get("GIT_VSTS_ORG") {
         let organization = context.service.organization(name);
-        return Ok(Some(organization.map_err(|error| Error::from(error).context("GIT_VSTS_ORG"))?));
+        return Ok(Some(organization.map_err(|error| not_usable(error, "GIT_VSTS_ORG"))?));
     }
     if let Some(name) = context.configuration()?.organization() {
         let organization = context.service.organization(name);
-        return Ok(Some(
-            organization.map_err(|error| Error::from(error).context("vsts.organization"))?,
-        ));
+        return Ok(Some(organization.map_err(|error| not_usable(error, "vsts.organization"))?));
     }
     if let Some(organization) = remotes_organization(context)? {
         return Ok(Some(organization));
@@ -243,6 +241,10 @@ fn known_organization(context: &Context) -> Result<Option<Organization>, Error> 
         [organization] => Ok(Some(organization.clone())),
         _ => Ok(None),
     }
+}
+
+fn not_usable(error: remote::Error, setting: &str) -> Error {
+    Error::from(error).context(format!("{setting} can't be used"))
 }
 
 /// The organization of the remotes here, if all of them that are Azure DevOps' agree.
@@ -264,7 +266,7 @@ fn known_project(
     };
     if let Some((by, name)) = said {
         let project: Result<ProjectName, _> = name.parse();
-        return Ok(Some(project.map_err(|error| Error::from(error).context(by))?));
+        return Ok(Some(project.map_err(|error| not_usable(error, by))?));
     }
     let Some(repository) = context.repository().ok().flatten() else { return Ok(None) };
     let mut projects = azure_remotes(context, &repository)?

@@ -57,7 +57,14 @@ impl RemoteAdd {
         let wanted = Wanted { create: self.create, ..Wanted::default() };
         place::may_make(&place, &found, wanted)?;
         let found = place::make(context, &place, found, &sign_in.credential, wanted)?;
-        let url = add(context, &repository, &name, &found.url, wish)?;
+        let url = add(context, &repository, &name, &found.url, wish).map_err(|error| {
+            match found.made {
+                true => error.hint(format!(
+                    "made so far: the repository {place}; once this is settled, the same command goes on"
+                )),
+                false => error,
+            }
+        })?;
         Report::new(&found.url, Some(&name), url, found.made).print(context, self.json)
     }
 

@@ -190,7 +190,10 @@ impl Context {
     /// # Errors
     /// There is one, and it can't be used.
     pub fn repository(&self) -> Result<Option<Repository>, Error> {
-        Ok(Repository::find(&self.directory)?)
+        match self.environment.raw("GIT_DIR") {
+            Some(git_dir) => Ok(Some(Repository::named_by_environment(Path::new(git_dir))?)),
+            None => Ok(Repository::find(&self.directory)?),
+        }
     }
 
     /// Which store is in use.

@@ -100,6 +100,13 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A setting that is read after the repository's own file, or included by it, stands in the
+    /// way of what would be written there.
+    #[error("{key} is set elsewhere too, and that goes before what would be written here")]
+    Overridden {
+        /// The setting.
+        key: String,
+    },
     /// Its configuration is being changed by another program, or one left its lock behind.
     #[error("{} is being changed by another git", .path.display())]
     Locked {
@@ -121,7 +128,7 @@ impl From<git2::Error> for Error {
 }
 
 impl Repository {
-    /// Opens the repository that `directory` is in, as git would find it, `GIT_DIR` included.
+    /// Opens the repository that `directory` is in, as git would find it where `GIT_DIR` is not set.
     ///
     /// # Errors
     /// None is `Ok(None)`; what is there and can't be opened is an error.
@@ -131,15 +138,36 @@ impl Repository {
         match git2::Repository::open_ext(directory, flags, nowhere) {
             Ok(inner) => Ok(Some(Self { inner })),
             Err(error) if error.code() == ErrorCode::NotFound => {
-                // libgit2 says the same of a `.git` that leads nowhere as of none.
-                let dot_git = directory.join(".git");
-                if dot_git.symlink_metadata().is_ok() {
-                    let reason = "its .git leads to no repository".to_owned();
-                    return Err(Error::Unusable { path: directory.to_owned(), reason });
+                // libgit2 says the same of a `.git` that leads nowhere as of none. Of a file or a
+                // link further up git says so too, and doesn't look beyond it.
+                let leads_nowhere = |folder: &&Path| {
+                    let found = folder.join(".git").symlink_metadata();
+                    found.is_ok_and(|found| !found.is_dir() || *folder == directory)
+                };
+                match directory.ancestors().find(leads_nowhere) {
+                    Some(folder) => {
+                        let reason = "its .git leads to no repository".to_owned();
+                        Err(Error::Unusable { path: folder.to_owned(), reason })
+                    }
+                    None => Ok(None),
                 }
-                Ok(None)
             }
             Err(error) => Err(open_error(directory, &error)),
+        }
+    }
+
+    /// Opens the repository that `GIT_DIR` names, which must be set (git(1)).
+    ///
+    /// # Errors
+    /// What is there can't be opened, or nothing is.
+    pub fn named_by_environment(git_dir: &Path) -> Result<Self, Error> {
+        match git2::Repository::open_from_env() {
+            Ok(inner) => Ok(Self { inner }),
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                let reason = "GIT_DIR leads to no repository".to_owned();
+                Err(Error::Unusable { path: git_dir.to_owned(), reason })
+            }
+            Err(error) => Err(open_error(git_dir, &error)),
         }
     }
 
@@ -291,38 +319,64 @@ impl Repository {
     /// reads it back: what was written is what will be read (CVE-2025-48384).
     ///
     /// # Errors
-    /// [`Error::NotWritten`], with the file as it was.
+    /// [`Error::NotWritten`] or [`Error::Overridden`], with the file as it was.
     pub fn set_remote(&self, name: &str, url: &str) -> Result<(), Error> {
         let path = self.configuration_file();
         let before = std::fs::read(&path).unwrap_or_default();
         let not_written =
-            |reason: String| Error::NotWritten { path: path.clone(), reason: visible(&reason) };
-        let reason = match self.write_remote(name, url) {
+            |reason: &str| Error::NotWritten { path: path.clone(), reason: visible(reason) };
+        let error = match self.write_remote(name, url) {
             Ok(read) if read == url => return Ok(()),
-            Ok(_) => "another setting goes before what is written there".to_owned(),
-            Err(error) => error.message().to_owned(),
+            Err(error) if !error.message().contains("included") => not_written(error.message()),
+            _ => Error::Overridden { key: format!("remote.{}.url", visible(name)) },
         };
         match std::fs::read(&path) {
             Ok(after) if after != before => match std::fs::write(&path, before) {
-                Ok(()) => Err(not_written(reason)),
-                Err(error) => Err(not_written(format!("{reason}; half of it stands ({error})"))),
+                Ok(()) => Err(error),
+                Err(fault) => Err(not_written(&format!("{error}; half of it stands ({fault})"))),
             },
-            _ => Err(not_written(reason)),
+            _ => Err(error),
         }
     }
 
     /// Writes a remote, and gives the URL that is read then.
     fn write_remote(&self, name: &str, url: &str) -> Result<String, git2::Error> {
-        match self.inner.find_remote(name) {
-            Ok(remote) => {
-                if remote.pushurl_bytes().is_some() {
-                    self.inner.remote_set_pushurl(name, None)?;
-                }
-                self.inner.remote_set_url(name, url)?;
+        let is_known = self.inner.find_remote(name).is_ok();
+        self.change_configuration(|configuration| {
+            if !is_known {
+                return self.inner.remote(name, url).map(drop);
             }
-            Err(_) => drop(self.inner.remote(name, url)?),
-        }
+            // A remote can have several of each (git-remote(1), `set-url --add`).
+            for key in ["pushurl", "url"] {
+                match configuration.remove_multivar(&format!("remote.{name}.{key}"), ".*") {
+                    Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            configuration.set_str(&format!("remote.{name}.url"), url)
+        })?;
         self.inner.config()?.snapshot()?.get_string(&format!("remote.{name}.url"))
+    }
+
+    /// Changes the repository's own configuration. libgit2 writes the file anew with the mode of
+    /// any new file; one that only its owner may read stays so, as with git.
+    fn change_configuration(
+        &self,
+        change: impl FnOnce(&mut git2::Config) -> Result<(), git2::Error>,
+    ) -> Result<(), git2::Error> {
+        let path = self.configuration_file();
+        let permissions = path.metadata().map(|data| data.permissions());
+        let mut configuration = self.inner.config()?.open_level(ConfigLevel::Local)?;
+        let changed = {
+            #[cfg(unix)]
+            let _private = PrivateFiles::begin();
+            change(&mut configuration)
+        };
+        if let Ok(permissions) = permissions {
+            // It failed where the change did too, and is then of no account.
+            let _ = std::fs::set_permissions(&path, permissions);
+        }
+        changed
     }
 
     fn configuration_file(&self) -> PathBuf {
@@ -357,12 +411,11 @@ impl Repository {
     /// # Errors
     /// [`Error::NotWritten`]
     pub fn set_upstream(&self, branch: &str, remote: &str, reference: &str) -> Result<(), Error> {
-        let write = || -> Result<(), git2::Error> {
-            let mut configuration = self.inner.config()?.open_level(git2::ConfigLevel::Local)?;
+        let written = self.change_configuration(|configuration| {
             configuration.set_str(&format!("branch.{branch}.remote"), remote)?;
             configuration.set_str(&format!("branch.{branch}.merge"), reference)
-        };
-        write().map_err(|error| Error::NotWritten {
+        });
+        written.map_err(|error| Error::NotWritten {
             path: self.configuration_file(),
             reason: visible(error.message()),
         })
@@ -384,6 +437,24 @@ impl Repository {
             }
         }
         Ok(found)
+    }
+}
+
+/// New files are only their owner's as long as this lives.
+#[cfg(unix)]
+struct PrivateFiles(rustix::fs::Mode);
+
+#[cfg(unix)]
+impl PrivateFiles {
+    fn begin() -> Self {
+        Self(rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077)))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for PrivateFiles {
+    fn drop(&mut self) {
+        rustix::process::umask(self.0);
     }
 }
 
