@@ -500,6 +500,10 @@ impl From<PlanError> for Error {
                 Kind::Failed,
                 Some("`git branch --all` and `git tag` list what there is".to_owned()),
             ),
+            E::Ambiguous(name) => (
+                Kind::Usage,
+                Some(format!("name it in full: refs/heads/{name} or refs/tags/{name}")),
+            ),
             E::NoDestination(_) => (Kind::Failed, Some("it may be gone already".to_owned())),
             E::NoKind(_) => {
                 (Kind::Usage, Some("name it in full: refs/heads/… or refs/tags/…".to_owned()))
@@ -679,7 +683,9 @@ pub fn held_reference(kind: Change, remote: &str, reference: &str) -> Trouble {
             format!("get them: `git pull {remote} {reference}`"),
         ),
         Change::Diverged => (
-            format!("{reference} and the server's went apart: it has commits that are not in it"),
+            format!(
+                "{reference} and the server's went apart: each has commits that the other has not"
+            ),
             pull,
         ),
         Change::Unrelated => (
@@ -697,7 +703,7 @@ pub fn held_reference(kind: Change, remote: &str, reference: &str) -> Trouble {
         Change::TagExists => (
             format!("the server has a tag {reference} already, and it is another"),
             format!(
-                "choose another name, or replace it: `git vsts push --force {remote} tag {reference}`"
+                "choose another name, or replace it: `git vsts push --force {remote} refs/tags/{reference}`"
             ),
         ),
         _ => (format!("the server has commits on {reference} that are not here"), pull),

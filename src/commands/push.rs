@@ -18,7 +18,7 @@ use crate::remote::{Organization, Protocol, RemoteUrl, RepositoryName};
 use crate::repository::{
     Access, Event, Head, Push as Pack, PushError, Pushed, Refspecs, Remote, Repository,
 };
-use crate::text::visible;
+use crate::text::{quoted, visible};
 
 const FLAGS: Flags = Flags { organization: "--org", project: "--project", repository: "--repo" };
 
@@ -97,12 +97,12 @@ impl Push {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
         let known = self.known(context)?;
         let repository = self.repository(context, &known)?;
+        let refspecs = self.refspecs(context)?;
         let (remote, created) = match self.remote(context, &repository)? {
             Some(remote) => (remote, false),
-            None => self.connect(context, &repository, known)?,
+            None => self.connect(context, &repository, known, &refspecs)?,
         };
         self.needs_git(context, &remote)?;
-        let refspecs = self.refspecs();
         repository.check_sources(&refspecs, Some(&remote.name))?;
         let done = match push(context, &repository, &remote, &refspecs, self.options()) {
             Err(error) if error.is_missing_repository() => {
@@ -130,14 +130,15 @@ impl Push {
         })
     }
 
-    fn refspecs(&self) -> Refspecs {
-        Refspecs {
+    fn refspecs(&self, context: &Context) -> Result<Refspecs, Error> {
+        Ok(Refspecs {
+            default: context.configuration()?.get("push.default").map(str::to_owned),
             named: self.refspecs.clone(),
             all: self.all,
             tags: self.tags,
             delete: self.delete,
             force: self.force,
-        }
+        })
     }
 
     fn options(&self) -> Options {
@@ -229,14 +230,21 @@ impl Push {
         context: &Context,
         repository: &Repository,
         known: Known,
+        refspecs: &Refspecs,
     ) -> Result<(Remote, bool), Error> {
         let name = names::free_remote(repository)?;
+        if let Some(reason) = self.needs_git_by_flag() {
+            return Err(Error::message(Kind::Failed, reason).hint(format!(
+                "`git vsts remote-add {name} ORG/PROJECT/REPO`, then `{}`",
+                self.as_git(&name)
+            )));
+        }
         if context.ui.can_ask() {
             context.ui.status(format_args!("Nothing here points at Azure DevOps yet."));
         }
         let known = names::fill(context, known, Some(repository))?;
         let place = remote_add::complete(context, known, Some(repository), FLAGS)?;
-        repository.check_sources(&self.refspecs(), Some(&name))?;
+        repository.check_sources(refspecs, Some(&name))?;
         let sign_in = place::signed_in(context, &place.organization)?;
         let found = place::look(context, &place, &sign_in.credential)?;
         let create = self.create || (!is_there(&found) && self.may_create(context, &place)?);
@@ -278,19 +286,26 @@ impl Push {
     fn needs_git(&self, context: &Context, remote: &Remote) -> Result<(), Error> {
         let ssh =
             context.service.remote(&remote.push_url).is_ok_and(|url| url.protocol == Protocol::Ssh);
-        let reason = if ssh {
-            "git itself pushes over SSH"
-        } else if self.atomic {
-            "git itself pushes with --atomic"
-        } else if self.force_with_lease.is_some() {
-            "git itself pushes with --force-with-lease"
-        } else {
-            return Ok(());
-        };
-        Err(Error::message(Kind::Failed, reason).hint(format!("`{}`", self.as_git(remote))))
+        let reason =
+            if ssh { Some("git itself pushes over SSH") } else { self.needs_git_by_flag() };
+        match reason {
+            Some(reason) => Err(Error::message(Kind::Failed, reason)
+                .hint(format!("`{}`", self.as_git(&remote.name)))),
+            None => Ok(()),
+        }
     }
 
-    fn as_git(&self, remote: &Remote) -> String {
+    fn needs_git_by_flag(&self) -> Option<&'static str> {
+        if self.atomic {
+            Some("git itself pushes with --atomic")
+        } else if self.force_with_lease.is_some() {
+            Some("git itself pushes with --force-with-lease")
+        } else {
+            None
+        }
+    }
+
+    fn as_git(&self, remote: &str) -> String {
         let lease = match &self.force_with_lease {
             None => None,
             Some(None) => Some("--force-with-lease".to_owned()),
@@ -313,12 +328,13 @@ impl Push {
         if default && !self.no_set_upstream {
             words.push("--set-upstream".to_owned());
         }
-        words.push(remote.name.clone());
+        words.push(remote.to_owned());
         words.extend(self.refspecs.iter().cloned());
         if default {
             words.push("HEAD".to_owned());
         }
-        visible(&words.join(" "))
+        // A branch may be called `a;b`, and whoever reads the command pastes it.
+        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -339,6 +355,9 @@ pub(super) fn push(
         authorization: signer.authorization(),
         headers: signer.headers.clone(),
     };
+    let configuration = context.configuration()?;
+    let hooks = configuration.get("core.hooksPath").map(|path| context.home_path(path));
+    let wait = |why: &str, pause| context.wait(why, pause);
     let pack = Pack {
         remote: Some(&remote.name),
         url: &remote.push_url,
@@ -346,6 +365,8 @@ pub(super) fn push(
         dry_run: options.dry_run,
         no_verify: options.no_verify,
         git: context.git_if_any(),
+        hooks: hooks.as_deref(),
+        wait: &wait,
     };
     let progress = context.ui.progress("Writing objects");
     let mut on = |event: Event<'_>| match event {
@@ -359,7 +380,13 @@ pub(super) fn push(
     drop(progress);
     let references = pushed.map_err(|error| explain(context, &url, &signer, error))?;
     if !options.dry_run && !options.no_set_upstream {
-        set_upstream(repository, remote, &references)?;
+        let done = set_upstream(repository, remote, &references);
+        // The push is done, and that must be told above all.
+        if let Err(error) = done {
+            context
+                .ui
+                .warning(format_args!("the branch was not set to follow its remote: {error}"));
+        }
     }
     Ok(Done { references, url })
 }
@@ -469,7 +496,11 @@ fn forget(
 }
 
 /// Makes each branch that is new there follow what was pushed.
-fn set_upstream(repository: &Repository, remote: &Remote, pushed: &[Pushed]) -> Result<(), Error> {
+fn set_upstream(
+    repository: &Repository,
+    remote: &Remote,
+    pushed: &[Pushed],
+) -> Result<(), crate::repository::Error> {
     for pushed in pushed.iter().filter(|pushed| pushed.is_done()) {
         let update = &pushed.update;
         let branch = update.source.as_deref().and_then(|it| it.strip_prefix("refs/heads/"));
@@ -512,7 +543,7 @@ fn nothing_yet(context: &Context, known: &Known, is_repository: bool) -> Error {
         false => format!("{directory} is in no git repository"),
     };
     Error::message(Kind::Usage, message)
-        .hint(format!("`git vsts init {} --commit MESSAGE --push`", crate::text::quoted(&target)))
+        .hint(format!("`git vsts init {} --commit MESSAGE --push`", quoted(&target)))
 }
 
 fn no_remote(context: &Context, repository: &Repository, name: &str) -> Result<Error, Error> {

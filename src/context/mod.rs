@@ -430,7 +430,7 @@ impl Context {
     }
 
     /// A path of git's configuration, where `~/` is the home (git-config(1), "pathname").
-    fn home_path(&self, path: &str) -> PathBuf {
+    pub fn home_path(&self, path: &str) -> PathBuf {
         let home = path.strip_prefix("~/").zip(self.environment.path("HOME"));
         home.map_or_else(|| PathBuf::from(path), |(rest, home)| home.join(rest))
     }

@@ -38,7 +38,7 @@ const JSON_LIMIT: usize = 16 << 20;
 /// The most bytes of a refusal that are read, to find its reason.
 const REFUSAL_LIMIT: usize = 64 << 10;
 /// How often a repeatable request is sent at most, where the service asks for patience.
-const TRIES: u32 = 3;
+pub const TRIES: u32 = 3;
 
 /// How long what may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,8 @@ pub struct Refspecs {
     pub delete: bool,
     /// Refused for no history that would be lost.
     pub force: bool,
+    /// `push.default`, for a push that names nothing.
+    pub default: Option<String>,
 }
 
 /// What happens to a reference.
@@ -61,8 +63,10 @@ impl Kind {
 /// One reference of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
-    /// What is pushed, as it was named in full; none deletes.
+    /// What is pushed, in full where it is a reference; none deletes.
     pub source: Option<String>,
+    /// The same as git tells it to a hook (githooks(5)): `HEAD` stays `HEAD`.
+    pub named: Option<String>,
     /// What the reference shall be; zero deletes.
     pub new: Oid,
     /// The reference at the server, in full.
@@ -85,6 +89,9 @@ pub enum Error {
     /// Nothing here is called so.
     #[error("nothing here is called {0}")]
     NoSource(String),
+    /// Both a branch and a tag are called so.
+    #[error("{0} is the name of a branch and of a tag")]
+    Ambiguous(String),
     /// It is not at the server, so it can't be deleted.
     #[error("the server has no {0}")]
     NoDestination(String),
@@ -142,10 +149,12 @@ impl Repository {
         let mut updates = Vec::new();
         for refspec in self.expand(refspecs, remote, advertised)? {
             let update = self.update(&refspec, remote, advertised)?;
-            if updates.iter().any(|met: &Update| met.reference == update.reference) {
-                return Err(Error::Twice(visible(&update.reference)));
+            match updates.iter().find(|met: &&Update| met.reference == update.reference) {
+                // A tag that is named, with `--tags` beside it.
+                Some(met) if met.new == update.new => {}
+                Some(_) => return Err(Error::Twice(visible(&update.reference))),
+                None => updates.push(update),
             }
-            updates.push(update);
         }
         match updates.is_empty() {
             true => Err(Error::Nothing),
@@ -161,19 +170,13 @@ impl Repository {
         if refspecs.delete {
             return refspecs.named.iter().try_for_each(|name| Refspec::delete(name).map(drop));
         }
-        for name in &refspecs.named {
-            let refspec = Refspec::parse(name)?;
+        for refspec in Refspec::all(&refspecs.named)? {
             if let Some(source) = &refspec.source {
                 self.source(source)?;
             }
         }
         if refspecs.named.is_empty() && !refspecs.all && !refspecs.tags {
-            match self.head().map_err(|error| Error::Unreadable(error.to_string()))? {
-                Head::Branch { .. } => {}
-                Head::Unborn { name } => return Err(Error::Unborn(visible(&name))),
-                Head::Detached => return Err(Error::Detached),
-            }
-            self.by_default(remote, &Advertised::new()).map(drop)?;
+            self.by_default(refspecs, remote, &Advertised::new()).map(drop)?;
         }
         Ok(())
     }
@@ -185,11 +188,13 @@ impl Repository {
         advertised: &Advertised,
     ) -> Result<Vec<Refspec>, Error> {
         let mut expanded = Vec::new();
-        for name in &refspecs.named {
-            expanded.push(match refspecs.delete {
-                true => Refspec::delete(name)?,
-                false => Refspec::parse(name)?,
-            });
+        match refspecs.delete {
+            true => {
+                for name in &refspecs.named {
+                    expanded.push(Refspec::delete(name)?);
+                }
+            }
+            false => expanded.extend(Refspec::all(&refspecs.named)?),
         }
         if refspecs.all {
             expanded.extend(self.branches()?.into_iter().map(|(name, _)| Refspec::same(name)));
@@ -200,7 +205,7 @@ impl Repository {
             );
         }
         if refspecs.named.is_empty() && !refspecs.all && !refspecs.tags {
-            expanded = self.by_default(remote, advertised)?;
+            expanded = self.by_default(refspecs, remote, advertised)?;
         }
         for refspec in &mut expanded {
             refspec.force |= refspecs.force;
@@ -211,12 +216,13 @@ impl Repository {
     /// What `push.default` names (git-config(1)).
     fn by_default(
         &self,
+        refspecs: &Refspecs,
         remote: Option<&str>,
         advertised: &Advertised,
     ) -> Result<Vec<Refspec>, Error> {
         let configuration = self.inner.config()?.snapshot()?;
-        let default = configuration.get_string("push.default").unwrap_or_default();
-        match &*default {
+        let default = refspecs.default.as_deref().unwrap_or_default();
+        match default {
             "nothing" => return Err(Error::NothingByDefault),
             "matching" => {
                 let branches = self.branches()?.into_iter();
@@ -237,7 +243,7 @@ impl Repository {
             .get_string(&format!("branch.{name}.merge"))
             .ok()
             .filter(|_| follows.is_some() && follows.as_deref() == remote);
-        let destination = match (&*default, upstream) {
+        let destination = match (default, upstream) {
             ("current", _) => full.clone(),
             ("upstream" | "tracking", Some(upstream)) => upstream,
             ("upstream" | "tracking", None) => return Err(Error::NoUpstream(visible(&name))),
@@ -263,6 +269,7 @@ impl Repository {
             let old = advertised[&reference];
             return Ok(Update {
                 source: None,
+                named: None,
                 new: Oid::ZERO_SHA1,
                 reference,
                 old,
@@ -273,8 +280,12 @@ impl Repository {
         let reference = self.destination(refspec, full.as_deref(), advertised)?;
         let old = advertised.get(&reference).copied().unwrap_or(Oid::ZERO_SHA1);
         let kind = self.kind(new, old, &reference, refspec.force, remote)?;
-        let source = Some(full.unwrap_or_else(|| source.clone()));
-        Ok(Update { source, new, reference, old, kind })
+        let named = match source.as_str() {
+            "HEAD" | "@" => "HEAD".to_owned(),
+            given => full.clone().unwrap_or_else(|| given.to_owned()),
+        };
+        let source = Some(full.unwrap_or_else(|| named.clone()));
+        Ok(Update { source, named: Some(named), new, reference, old, kind })
     }
 
     /// What a name stands for here: the reference in full, if it is one, and its object.
@@ -285,6 +296,10 @@ impl Repository {
                 Head::Unborn { name } => Err(Error::Unborn(visible(&name))),
                 Head::Detached => Ok((None, self.inner.revparse_single("HEAD")?.id())),
             };
+        }
+        let is_there = |kind| self.inner.find_reference(&format!("refs/{kind}/{name}")).is_ok();
+        if is_there("heads") && is_there("tags") {
+            return Err(Error::Ambiguous(visible(name)));
         }
         if let Ok(reference) = self.inner.resolve_reference_from_short_name(name) {
             let target = reference.resolve()?.target();
@@ -383,6 +398,20 @@ struct Refspec {
 }
 
 impl Refspec {
+    /// Every refspec of the command line, where `tag NAME` is one (git-push(1)).
+    fn all(named: &[String]) -> Result<Vec<Self>, Error> {
+        let mut all = Vec::new();
+        let mut words = named.iter();
+        while let Some(word) = words.next() {
+            let tag = if word == "tag" { words.next() } else { None };
+            all.push(match tag {
+                Some(tag) => Self::parse(&format!("refs/tags/{tag}"))?,
+                None => Self::parse(word)?,
+            });
+        }
+        Ok(all)
+    }
+
     fn parse(text: &str) -> Result<Self, Error> {
         let malformed = || Error::Malformed(visible(text));
         let (force, rest) = match text.strip_prefix('+') {

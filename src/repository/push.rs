@@ -1,18 +1,19 @@
 //! A push: plan, hook, pack, report.
 
 use std::cell::RefCell;
+use std::path::Path;
 
 use git2::{Direction, PushOptions, RemoteCallbacks, RemoteRedirect};
 use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
-use super::hooks::{self, Destination};
+use super::hooks::{self, Call};
 use super::plan::{self, Advertised, Refspecs, Update};
 use super::report::Report;
 use super::transport::Session;
 use super::{Git, Repository};
-use crate::http::{self, Client, HeaderName};
+use crate::http::{self, Client, HeaderName, Wait};
 use crate::text::visible;
 
 /// The most bytes of one line of the server that are kept.
@@ -32,6 +33,10 @@ pub struct Push<'a> {
     pub no_verify: bool,
     /// Runs the hook.
     pub git: Option<&'a Git>,
+    /// Where hooks are, if not where they usually are: `core.hooksPath`, as git has it.
+    pub hooks: Option<&'a Path>,
+    /// Waits where the server asks for patience before it says what it has.
+    pub wait: Wait<'a>,
 }
 
 /// How the server is reached.
@@ -149,8 +154,7 @@ impl Repository {
             None => self.inner.remote_anonymous(push.url),
         }
         .map_err(|error| failed(&error))?;
-        let mut connection =
-            remote.connect_auth(Direction::Push, None, None).map_err(|error| failed(&error))?;
+        let mut connection = connect(&mut remote, session, push.wait)?;
         let advertised: Advertised = connection
             .list()
             .map_err(|error| failed(&error))?
@@ -159,12 +163,13 @@ impl Repository {
             .collect();
         let updates = self.plan(push.refspecs, push.remote, &advertised)?;
         let sent: Vec<&Update> = updates.iter().filter(|update| update.kind.is_sent()).collect();
+        if !push.no_verify {
+            let name = push.remote.unwrap_or(push.url);
+            let call = Call { git: push.git, folder: push.hooks, name, url: push.url };
+            self.pre_push(&call, &sent)?;
+        }
         if sent.is_empty() || push.dry_run {
             return Ok(unsent(updates));
-        }
-        if !push.no_verify {
-            let to = Destination { name: push.remote.unwrap_or(push.url), url: push.url };
-            self.pre_push(push.git, &to, &sent)?;
         }
         let refspecs: Vec<String> = sent.iter().map(|update| refspec(update)).collect();
         let result = send(connection.remote(), &refspecs, on);
@@ -185,6 +190,28 @@ impl Repository {
         }
         Ok(judged(updates, &report))
     }
+}
+
+/// Asks what the server has, as often as it may be asked where it wants patience first.
+fn connect<'repo, 'connection>(
+    remote: &'connection mut git2::Remote<'repo>,
+    session: &Session,
+    wait: Wait<'_>,
+) -> Result<git2::RemoteConnection<'repo, 'connection, 'static>, Error> {
+    for _ in 1..http::TRIES {
+        let Err(error) = remote.connect(Direction::Push) else { break };
+        let error = failed(session, &error);
+        let pause = match &error {
+            Error::Http(http::Error::Refused(refusal)) => {
+                session.client.pause(refusal).inspect(|pause| wait(&refusal.to_string(), *pause))
+            }
+            _ => None,
+        };
+        if pause.is_none() {
+            return Err(error);
+        }
+    }
+    remote.connect_auth(Direction::Push, None, None).map_err(|error| failed(session, &error))
 }
 
 /// Sends the pack. The reference is named by its object: a branch that moves meanwhile is not
