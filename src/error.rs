@@ -480,58 +480,63 @@ impl From<CommitError> for Error {
 
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
-        use PlanError as E;
-        let (kind, hint) = match &error {
-            E::Unborn(_) => (
-                Kind::Failed,
-                Some(
-                    "commit something first, or let `git vsts init --commit MESSAGE` do it"
-                        .to_owned(),
-                ),
+        not_planned(error, "REMOTE")
+    }
+}
+
+/// That it can't be told what to push to that remote.
+pub fn not_planned(error: PlanError, remote: &str) -> Error {
+    use PlanError as E;
+    let (kind, hint) = match &error {
+        E::Unborn(_) => (
+            Kind::Failed,
+            Some(
+                "commit something first, or let `git vsts init --commit MESSAGE` do it".to_owned(),
             ),
-            E::Detached => (
-                Kind::Failed,
-                Some(
-                    "name where it shall go: `git vsts push REMOTE HEAD:refs/heads/BRANCH`"
-                        .to_owned(),
-                ),
-            ),
-            E::NoSource(_) => (
-                Kind::Failed,
-                Some("`git branch --all` and `git tag` list what there is".to_owned()),
-            ),
-            E::Ambiguous(name) => (
-                Kind::Usage,
-                Some(format!("name it in full: refs/heads/{name} or refs/tags/{name}")),
-            ),
-            E::NoDestination(_) => (Kind::Failed, Some("it may be gone already".to_owned())),
-            E::NoKind(_) => {
-                (Kind::Usage, Some("name it in full: refs/heads/… or refs/tags/…".to_owned()))
-            }
-            E::Malformed(_) => (
-                Kind::Usage,
-                Some(
-                    "a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete"
-                        .to_owned(),
-                ),
-            ),
-            E::Twice(_) => (Kind::Usage, None),
-            E::OtherName { branch, upstream } => (
-                Kind::Usage,
-                Some(format!(
-                    "say which you mean: `git vsts push REMOTE HEAD:{upstream}` or `git vsts push REMOTE {branch}`"
-                )),
-            ),
-            E::NoUpstream(_) | E::NothingByDefault => {
-                (Kind::Usage, Some("name what to push: `git vsts push REMOTE BRANCH`".to_owned()))
-            }
-            E::Nothing | E::Unreadable(_) => (Kind::Failed, None),
-        };
-        let error = Self::new(kind, error);
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
+        ),
+        E::Detached => (
+            Kind::Failed,
+            Some(format!(
+                "name where it shall go: `git vsts push {remote} HEAD:refs/heads/BRANCH`"
+            )),
+        ),
+        E::NoSource(_) => {
+            (Kind::Failed, Some("`git branch --all` and `git tag` list what there is".to_owned()))
         }
+        E::Ambiguous(name) => {
+            (Kind::Usage, Some(format!("name it in full: refs/heads/{name} or refs/tags/{name}")))
+        }
+        E::NoDestination(_) => (Kind::Failed, Some("it may be gone already".to_owned())),
+        E::NoName(source) => (
+            Kind::Usage,
+            Some(format!("give it one: `git vsts push {remote} {source}:refs/heads/NAME`")),
+        ),
+        E::NoKind(name) => {
+            (Kind::Usage, Some(format!("name it in full: refs/heads/{name} or refs/tags/{name}")))
+        }
+        E::Malformed(_) => (
+            Kind::Usage,
+            Some(
+                "a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete"
+                    .to_owned(),
+            ),
+        ),
+        E::Twice(_) => (Kind::Usage, None),
+        E::OtherName { branch, upstream } => (
+            Kind::Usage,
+            Some(format!(
+                "say which you mean: `git vsts push {remote} HEAD:{upstream}` or `git vsts push {remote} {branch}`"
+            )),
+        ),
+        E::NoUpstream(_) | E::NothingByDefault => {
+            (Kind::Usage, Some(format!("name what to push: `git vsts push {remote} BRANCH`")))
+        }
+        E::Nothing | E::Unreadable(_) => (Kind::Failed, None),
+    };
+    let error = Error::new(kind, error);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 

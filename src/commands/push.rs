@@ -12,7 +12,7 @@ use crate::azure;
 use crate::configuration::Trust;
 use crate::context::{Context, SignIn, Source};
 use crate::credential::Credential;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, not_planned};
 use crate::http::{self, HeaderName, Reason};
 use crate::remote::{Organization, Protocol, RemoteUrl, RepositoryName};
 use crate::repository::{
@@ -103,7 +103,9 @@ impl Push {
             None => self.connect(context, &repository, known, &refspecs)?,
         };
         self.needs_git(context, &remote)?;
-        repository.check_sources(&refspecs, Some(&remote.name))?;
+        repository
+            .check_sources(&refspecs, Some(&remote.name))
+            .map_err(|error| not_planned(error, &remote.name))?;
         let done = match push(context, &repository, &remote, &refspecs, self.options()) {
             Err(error) if error.is_missing_repository() => {
                 self.make_missing(context, &remote, error)?;
@@ -158,20 +160,23 @@ impl Push {
             Ok(_) => Ok(false),
             Err(error) => Err(Error::from(error)),
         };
-        let unborn = match &found {
-            Some(repository) if !is_unborn(repository)? => return Ok(found.expect("matched above")),
-            found => found.is_some(),
+        let found = match found {
+            Some(repository) if !is_unborn(&repository)? => return Ok(repository),
+            found => found,
         };
         if !context.ui.can_ask() {
-            return Err(nothing_yet(context, known, unborn));
+            return Err(nothing_yet(context, known, found.as_ref()));
         }
         let repository = match found {
             Some(repository) => repository,
             None => {
                 let directory = visible(&context.directory().display().to_string());
                 context.ui.status(format_args!("{directory} is no git repository yet."));
-                if !context.ui.confirm("Make it one", true, "`git vsts init`")? {
-                    return Err(Error::message(Kind::Failed, "there is no repository to push"));
+                if !context.ui.confirm("Make it one?", true, "`git vsts init`")? {
+                    return Err(Error::message(Kind::Failed, "there is no repository to push")
+                        .hint(
+                            "`git vsts init ORG/PROJECT/REPO` makes one, here and at the service",
+                        ));
                 }
                 init::make_here(context, None)?
             }
@@ -244,7 +249,9 @@ impl Push {
         }
         let known = names::fill(context, known, Some(repository))?;
         let place = remote_add::complete(context, known, Some(repository), FLAGS)?;
-        repository.check_sources(refspecs, Some(&name))?;
+        repository
+            .check_sources(refspecs, Some(&name))
+            .map_err(|error| not_planned(error, &name))?;
         let sign_in = place::signed_in(context, &place.organization)?;
         let found = place::look(context, &place, &sign_in.credential)?;
         let create = self.create || (!is_there(&found) && self.may_create(context, &place)?);
@@ -262,7 +269,7 @@ impl Push {
         if !context.ui.can_ask() {
             return Ok(false);
         }
-        let question = format!("Make the repository {}/{}", place.project, place.repository);
+        let question = format!("Make the repository {}/{}?", place.project, place.repository);
         Ok(context.ui.confirm(&question, true, "--create")?)
     }
 
@@ -378,7 +385,8 @@ pub(super) fn push(
     };
     let pushed = repository.push(&pack, access, &mut on);
     drop(progress);
-    let references = pushed.map_err(|error| explain(context, &url, &signer, error))?;
+    let references =
+        pushed.map_err(|error| explain(context, &url, &remote.name, &signer, error))?;
     if !options.dry_run && !options.no_set_upstream {
         let done = set_upstream(repository, remote, &references);
         // The push is done, and that must be told above all.
@@ -418,16 +426,24 @@ impl Signer {
 ///
 /// A credential that git refused is asked about once more, by REST: only one that both refuse is
 /// forgotten, and only one that was kept.
-fn explain(context: &Context, url: &RemoteUrl, signer: &Signer, error: PushError) -> Error {
-    let refusal = match &error {
-        PushError::Http(http::Error::Refused(refusal)) => refusal.clone(),
-        _ => return error.into(),
+fn explain(
+    context: &Context,
+    url: &RemoteUrl,
+    remote: &str,
+    signer: &Signer,
+    error: PushError,
+) -> Error {
+    let refusal = match error {
+        PushError::Http(http::Error::Refused(ref refusal)) => refusal.clone(),
+        PushError::Plan(error) => return not_planned(error, remote),
+        error => return error.into(),
     };
     let place = place_of(url);
     match refusal.reason {
-        Reason::NoRepository | Reason::NoProject | Reason::NotFound => {
-            Error::from(error).context(place::no_repository(&place).to_string()).missing_repository()
-        }
+        Reason::NoRepository | Reason::NoProject | Reason::NotFound => match &signer.sign_in {
+            Some(sign_in) => why_missing(context, &place, sign_in, error),
+            None => place::no_repository(&place).missing_repository(),
+        },
         _ if !refusal.is_about_sign_in() => Error::from(error),
         _ => match &signer.sign_in {
             Some(sign_in) => settle(context, &place.organization, sign_in, *refusal),
@@ -438,6 +454,22 @@ fn explain(context: &Context, url: &RemoteUrl, signer: &Signer, error: PushError
     }
 }
 
+/// Why git finds no repository: the service answers git alike where it is not there, where it is
+/// disabled and where the project is missing, and REST tells them apart.
+fn why_missing(context: &Context, place: &Place, sign_in: &SignIn, error: PushError) -> Error {
+    let found = match place::look(context, place, &sign_in.credential) {
+        Ok(found) => found,
+        Err(error) => return error,
+    };
+    match (place::may_make(place, &found, Wanted::default()), found) {
+        (Err(error), azure::Lookup::NoRepository) => error.missing_repository(),
+        (Err(error), _) => error,
+        (Ok(()), _) => {
+            Error::from(error).context(format!("{place} is there, and git does not find it"))
+        }
+    }
+}
+
 fn settle(
     context: &Context,
     organization: &Organization,
@@ -445,6 +477,12 @@ fn settle(
     refusal: http::Refusal,
 ) -> Error {
     match account(context, organization, &sign_in.credential) {
+        // A scope that is missing is a 401. A page is from somebody on the way.
+        Ok(()) if refusal.status != 401 => Error::message(
+            Kind::Network,
+            format!("{} answered git with a page, though it takes the sign-in", refusal.host),
+        )
+        .hint("something on the way may have answered in its place: check the proxy"),
         Ok(()) => azure::Error::MissingScope {
             organization: organization.clone(),
             scope: azure::Scope::CodeManage,
@@ -520,7 +558,7 @@ fn first_commit(context: &Context, repository: &Repository) -> Result<(), Error>
     context.ui.status(format_args!("There is no commit yet."));
     commit::show(context, &changes);
     let suspicious = changes.iter().any(|change| change.looks_secret);
-    if !context.ui.confirm("Commit them", !suspicious, "`git vsts init --commit MESSAGE`")? {
+    if !context.ui.confirm("Commit them?", !suspicious, "`git vsts init --commit MESSAGE`")? {
         return Err(Error::message(Kind::Failed, "there is no commit to push")
             .hint("`git add` what belongs in it, `git commit`, then `git vsts push`"));
     }
@@ -528,8 +566,16 @@ fn first_commit(context: &Context, repository: &Repository) -> Result<(), Error>
 }
 
 /// That there is no commit here, and the one command that makes it and pushes.
-fn nothing_yet(context: &Context, known: &Known, is_repository: bool) -> Error {
-    let known = names::fill(context, known.clone(), None).unwrap_or_else(|_| known.clone());
+fn nothing_yet(context: &Context, known: &Known, repository: Option<&Repository>) -> Error {
+    let mut known = known.clone();
+    // Where the remote is there already, `init` must be told of the same place.
+    let remotes = repository.and_then(|repository| names::azure_remotes(context, repository).ok());
+    if let Some([only]) = remotes.as_deref() {
+        known.organization.get_or_insert_with(|| only.url.organization.clone());
+        known.project.get_or_insert_with(|| only.url.project.clone());
+        known.repository.get_or_insert_with(|| only.url.repository.clone());
+    }
+    let known = names::fill(context, known.clone(), repository).unwrap_or(known);
     let name = |it: Option<String>, placeholder: &str| it.unwrap_or_else(|| placeholder.to_owned());
     let target = format!(
         "{}/{}/{}",
@@ -538,9 +584,10 @@ fn nothing_yet(context: &Context, known: &Known, is_repository: bool) -> Error {
         name(known.repository.map(|it| it.to_string()), "REPO"),
     );
     let directory = visible(&context.directory().display().to_string());
-    let message = match is_repository {
-        true => "the repository has no commit yet".to_owned(),
-        false => format!("{directory} is in no git repository"),
+    let message = match repository.map(Repository::head) {
+        None => format!("{directory} is in no git repository"),
+        Some(Ok(Head::Unborn { name })) => format!("{} has no commit yet", visible(&name)),
+        Some(_) => "there is no commit yet".to_owned(),
     };
     Error::message(Kind::Usage, message)
         .hint(format!("`git vsts init {} --commit MESSAGE --push`", quoted(&target)))

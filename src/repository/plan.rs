@@ -93,10 +93,13 @@ pub enum Error {
     #[error("{0} is the name of a branch and of a tag")]
     Ambiguous(String),
     /// It is not at the server, so it can't be deleted.
-    #[error("the server has no {0}")]
+    #[error("the server has no branch or tag called {0}")]
     NoDestination(String),
+    /// It is no branch and no tag, so it has no name at the server.
+    #[error("{0} is no branch or tag, and has no name at the server")]
+    NoName(String),
     /// A name without `refs/` that could be a branch or a tag.
-    #[error("it can't be told whether {0} is to be a branch or a tag")]
+    #[error("it can't be told whether {0} is to be a branch or a tag there")]
     NoKind(String),
     /// It is no refspec.
     #[error("{0} is no refspec")]
@@ -325,7 +328,7 @@ impl Repository {
             return match source {
                 Some(full) => Ok(full.to_owned()),
                 None if named == "HEAD" || named == "@" => Err(Error::Detached),
-                None => Err(Error::NoKind(visible(named))),
+                None => Err(Error::NoName(visible(named))),
             };
         };
         if name.starts_with("refs/") {

@@ -154,8 +154,8 @@ impl Repository {
             None => self.inner.remote_anonymous(push.url),
         }
         .map_err(|error| failed(&error))?;
-        let mut connection = connect(&mut remote, session, push.wait)?;
-        let advertised: Advertised = connection
+        connect(&mut remote, session, push.wait)?;
+        let advertised: Advertised = remote
             .list()
             .map_err(|error| failed(&error))?
             .iter()
@@ -172,8 +172,7 @@ impl Repository {
             return Ok(unsent(updates));
         }
         let refspecs: Vec<String> = sent.iter().map(|update| refspec(update)).collect();
-        let result = send(connection.remote(), &refspecs, on);
-        drop(connection);
+        let result = send(&mut remote, &refspecs, on);
         let report = session.take_report();
         if let Err(error) = result {
             // What the server said is the truth, where it said something.
@@ -183,7 +182,8 @@ impl Repository {
                     Error::Http(error) if session.has_sent() && error.refusal().is_none() => {
                         Err(Error::Unknown(error))
                     }
-                    Error::Garbled(_) if session.has_sent() => Ok(judged(updates, &report)),
+                    Error::Http(error) => Err(Error::Http(error)),
+                    _ if session.has_sent() => Ok(judged(updates, &report)),
                     error => Err(error),
                 };
             }
@@ -193,16 +193,13 @@ impl Repository {
 }
 
 /// Asks what the server has, as often as it may be asked where it wants patience first.
-fn connect<'repo, 'connection>(
-    remote: &'connection mut git2::Remote<'repo>,
-    session: &Session,
-    wait: Wait<'_>,
-) -> Result<git2::RemoteConnection<'repo, 'connection, 'static>, Error> {
-    for _ in 1..http::TRIES {
-        let Err(error) = remote.connect(Direction::Push) else { break };
+fn connect(remote: &mut git2::Remote<'_>, session: &Session, wait: Wait<'_>) -> Result<(), Error> {
+    let mut tries = 1;
+    loop {
+        let Err(error) = remote.connect(Direction::Push) else { return Ok(()) };
         let error = failed(session, &error);
         let pause = match &error {
-            Error::Http(http::Error::Refused(refusal)) => {
+            Error::Http(http::Error::Refused(refusal)) if tries < http::TRIES => {
                 session.client.pause(refusal).inspect(|pause| wait(&refusal.to_string(), *pause))
             }
             _ => None,
@@ -210,8 +207,8 @@ fn connect<'repo, 'connection>(
         if pause.is_none() {
             return Err(error);
         }
+        tries += 1;
     }
-    remote.connect_auth(Direction::Push, None, None).map_err(|error| failed(session, &error))
 }
 
 /// Sends the pack. The reference is named by its object: a branch that moves meanwhile is not
