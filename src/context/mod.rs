@@ -451,3 +451,76 @@ pub fn keep_secrets_out_of_dumps() {
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::ui;
+
+    /// A clock that only remembers for how long it was to wait.
+    #[derive(Clone, Default)]
+    struct Remembered(Arc<Mutex<Vec<u64>>>);
+
+    impl Clock for Remembered {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn sleep(&self, duration: Duration) {
+            self.0.lock().unwrap().push(duration.as_secs());
+        }
+    }
+
+    fn context(variables: &[(&str, &str)]) -> (Context, Remembered) {
+        let clock = Remembered::default();
+        let ui = Ui::captured(ui::Settings::default(), Vec::new());
+        let environment = Environment::from_pairs(variables.iter().copied());
+        let context = Context::new(ui, environment, Box::new(clock.clone()), "/".into());
+        (context.unwrap(), clock)
+    }
+
+    #[test]
+    fn a_wait_is_told_once_where_it_is_long() {
+        let (context, clock) = context(&[]);
+        context.wait("dev.azure.com asks for fewer requests", Duration::ZERO);
+        context.wait("dev.azure.com asks for fewer requests", Duration::from_secs(7));
+        context.wait("dev.azure.com asks for fewer requests", Duration::from_secs(9));
+        context.wait("shop is being made", Duration::from_secs(1));
+        assert_eq!(
+            context.ui.captured_stderr(),
+            "dev.azure.com asks for fewer requests; waiting 7 s\nshop is being made; waiting 1 s\n"
+        );
+        assert_eq!(*clock.0.lock().unwrap(), [0, 7, 9, 1]);
+    }
+
+    #[test]
+    fn a_token_of_the_environment_goes_where_it_may() {
+        let pipeline = ("SYSTEM_ACCESSTOKEN", "token");
+        let here = ("SYSTEM_COLLECTIONURI", "https://dev.azure.com/Contoso/");
+        let old = ("SYSTEM_COLLECTIONURI", "https://contoso.visualstudio.com/");
+        let elsewhere = ("SYSTEM_COLLECTIONURI", "https://dev.azure.com/fabrikam/");
+        let junk = ("SYSTEM_COLLECTIONURI", "https://evil.example/contoso");
+        let table: [(&[_], Option<&str>); 9] = [
+            (&[], None),
+            (&[("GIT_VSTS_PAT", "token")], Some("GIT_VSTS_PAT")),
+            (&[("AZURE_DEVOPS_EXT_PAT", "token"), pipeline], Some("AZURE_DEVOPS_EXT_PAT")),
+            (&[("GIT_VSTS_PAT", ""), pipeline, here], Some("SYSTEM_ACCESSTOKEN")),
+            (&[pipeline], None),
+            (&[pipeline, here], Some("SYSTEM_ACCESSTOKEN")),
+            (&[pipeline, old], Some("SYSTEM_ACCESSTOKEN")),
+            (&[pipeline, elsewhere], None),
+            (&[pipeline, junk], None),
+        ];
+        for (variables, variable) in table {
+            let (context, _) = context(variables);
+            let organization = context.service.organization("contoso").unwrap();
+            let token = context.environment_token(&organization).unwrap();
+            assert_eq!(token.as_ref().map(|it| it.variable), variable, "{variables:?}");
+            assert!(token.is_none_or(|it| it.token.expose_secret() == "token"));
+        }
+    }
+}

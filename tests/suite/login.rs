@@ -1036,3 +1036,37 @@ fn a_record_that_is_damaged_is_replaced() {
     assert!(std::fs::read_to_string(sandbox.credentials()).unwrap().contains(&token));
     assert_eq!(sandbox.run(["status"]).status, 0);
 }
+
+#[test]
+fn a_name_that_is_no_organization_is_asked_again() {
+    let sandbox = Sandbox::new();
+    let token = sandbox.token("contoso");
+    let address = sandbox.url("contoso/shop");
+    let (shown, status) = sandbox
+        .on_terminal(["login"])
+        .expect("Organization:")
+        .answer("my org")
+        .expect("Organization:")
+        .answer("https://github.com/contoso")
+        .expect("Organization:")
+        .answer(&address)
+        .expect("Token for contoso:")
+        .answer(&token)
+        .end();
+    assert_data_eq!(
+        shown,
+        str![[r#"
+? Organization: my org
+  organization name `my org` has ` ` in it
+? Organization: https://github.com/contoso
+  github.com is not a host of Azure DevOps
+? Organization: https://azure/contoso/shop
+A personal access token signs you in. Make one at https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage", then paste it here.
+? Token for contoso: ********
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+"#]]
+        .raw()
+    );
+    assert_eq!(status, 0);
+}
