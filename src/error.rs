@@ -556,8 +556,10 @@ impl From<PushError> for Error {
             PushError::Http(error) => error.into(),
             PushError::Plan(error) => error.into(),
             PushError::Hook(error) => error.into(),
-            error @ PushError::Garbled(_) => Self::new(Kind::Network, error)
-                .hint("something on the way may have answered in its place: check the proxy"),
+            error @ (PushError::Advertisement(_) | PushError::Garbled(_)) => {
+                Self::new(Kind::Network, error)
+                    .hint("something on the way may have answered in its place: check the proxy")
+            }
             error @ PushError::Failed(_) => Self::new(Kind::Failed, error),
             error @ PushError::Unknown(_) => Self::new(Kind::Network, error)
                 .hint("see what is there with `git ls-remote`, then push again"),

@@ -38,7 +38,7 @@ const JSON_LIMIT: usize = 16 << 20;
 /// The most bytes of a refusal that are read, to find its reason.
 const REFUSAL_LIMIT: usize = 64 << 10;
 /// How often a repeatable request is sent at most, where the service asks for patience.
-pub const TRIES: u32 = 3;
+const TRIES: u32 = 3;
 
 /// How long what may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,10 +240,24 @@ impl Client {
         wait: Wait<'_>,
     ) -> Result<(T, HeaderMap), Error> {
         let repeatable = request.method != Method::POST && request.method != Method::PATCH;
+        let ask = || self.send(request.clone())?.json();
+        if repeatable { self.patiently(wait, ask) } else { ask() }
+    }
+
+    /// Asks up to three times, where the service is busy and says for how long. Only for what may be
+    /// asked twice.
+    ///
+    /// # Errors
+    /// The last refusal, or what kept it from being answered.
+    pub fn patiently<T>(
+        &self,
+        wait: Wait<'_>,
+        mut ask: impl FnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut tries = 1;
         loop {
-            match self.send(request.clone())?.json() {
-                Err(Error::Refused(refusal)) if repeatable && tries < TRIES => {
+            match ask() {
+                Err(Error::Refused(refusal)) if tries < TRIES => {
                     let Some(pause) = self.pause(&refusal) else {
                         return Err(Error::Refused(refusal));
                     };
@@ -256,7 +270,7 @@ impl Client {
     }
 
     /// How long to wait before a request that was refused so is sent again, if that helps.
-    pub fn pause(&self, refusal: &Refusal) -> Option<Duration> {
+    fn pause(&self, refusal: &Refusal) -> Option<Duration> {
         let busy = matches!(refusal.reason, Reason::Throttled | Reason::Unavailable);
         refusal.retry_after.filter(|pause| busy && *pause <= self.shared.limits.patience)
     }
@@ -425,7 +439,14 @@ impl Response {
         )))
     }
 
-    /// The body, which must not be larger than `limit` bytes.
+    /// The whole body, which must not be larger than `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`], [`Error::Slow`], or what cut the connection.
+    pub fn bytes(mut self, limit: usize) -> Result<Vec<u8>, Error> {
+        self.body(limit)
+    }
+
     fn body(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
         let mut body = Vec::new();
         let start = Instant::now();

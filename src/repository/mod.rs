@@ -3,9 +3,11 @@
 //! libgit2 opens it, reads and writes its remotes and pushes, over our own HTTP client
 //! ([`transport`]). What is git's own to do, a commit and a hook, is git's ([`git`]).
 
+mod advertisement;
 mod commit;
 mod git;
 mod hooks;
+mod pkt_line;
 mod plan;
 mod push;
 mod report;

@@ -1,10 +1,9 @@
 //! What a push would change: refspecs against what is here and what the server has.
 
-use std::collections::BTreeMap;
-
 use git2::{ObjectType, Oid};
 use thiserror::Error;
 
+use super::advertisement::Advertised;
 use super::{Head, Repository};
 use crate::text::visible;
 
@@ -134,9 +133,6 @@ impl From<git2::Error> for Error {
         Self::Unreadable(visible(error.message()))
     }
 }
-
-/// What the server has: references in full, and what they point at.
-pub type Advertised = BTreeMap<String, Oid>;
 
 impl Repository {
     /// Finds out what a push to `remote` (its name, if it has one) would change.

@@ -3,17 +3,18 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use git2::{Direction, PushOptions, RemoteCallbacks, RemoteRedirect};
+use git2::{PushOptions, RemoteCallbacks, RemoteRedirect};
 use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
+use super::advertisement;
 use super::hooks::{self, Call};
-use super::plan::{self, Advertised, Refspecs, Update};
+use super::plan::{self, Refspecs, Update};
 use super::report::Report;
 use super::transport::Session;
 use super::{Git, Repository};
-use crate::http::{self, Client, HeaderName, Wait};
+use crate::http::{self, Client, HeaderName, Reason, Wait};
 use crate::text::visible;
 
 /// The most bytes of one line of the server that are kept.
@@ -116,6 +117,9 @@ pub enum Error {
     /// The hook did not let it happen.
     #[error(transparent)]
     Hook(#[from] hooks::Error),
+    /// What the server has can't be read.
+    #[error("the server's answer can't be understood: {0}")]
+    Advertisement(#[from] advertisement::Error),
     /// What the server said is not git's protocol.
     #[error("the server's answer can't be understood: {0}")]
     Garbled(String),
@@ -148,19 +152,7 @@ impl Repository {
         push: &Push<'_>,
         on: &mut dyn FnMut(Event<'_>),
     ) -> Result<Vec<Pushed>, Error> {
-        let failed = |error: &git2::Error| failed(session, error);
-        let mut remote = match push.remote {
-            Some(name) => self.inner.find_remote(name),
-            None => self.inner.remote_anonymous(push.url),
-        }
-        .map_err(|error| failed(&error))?;
-        connect(&mut remote, session, push.wait)?;
-        let advertised: Advertised = remote
-            .list()
-            .map_err(|error| failed(&error))?
-            .iter()
-            .map(|head| (head.name().to_owned(), head.oid()))
-            .collect();
+        let advertised = advertisement::read(&session.ask(push.wait)?)?;
         let updates = self.plan(push.refspecs, push.remote, &advertised)?;
         let sent: Vec<&Update> = updates.iter().filter(|update| update.kind.is_sent()).collect();
         if !push.no_verify {
@@ -172,43 +164,40 @@ impl Repository {
             return Ok(unsent(updates));
         }
         let refspecs: Vec<String> = sent.iter().map(|update| refspec(update)).collect();
-        let result = send(&mut remote, &refspecs, on);
+        let result = self.remote_to(push).and_then(|mut remote| send(&mut remote, &refspecs, on));
         let report = session.take_report();
-        if let Err(error) = result {
+        match result {
             // What the server said is the truth, where it said something.
-            if report.unpack.is_none() && report.fatal.is_none() {
-                let error = failed(&error);
-                return match error {
-                    Error::Http(error) if session.has_sent() && error.refusal().is_none() => {
+            Err(error) if report.unpack.is_none() && report.fatal.is_none() => {
+                match failed(session, &error) {
+                    Error::Http(error) if session.has_sent() && may_have_done(&error) => {
                         Err(Error::Unknown(error))
                     }
-                    Error::Http(error) => Err(Error::Http(error)),
+                    error @ Error::Http(_) => Err(error),
                     _ if session.has_sent() => Ok(judged(updates, &report)),
                     error => Err(error),
-                };
+                }
             }
+            _ => Ok(judged(updates, &report)),
         }
-        Ok(judged(updates, &report))
+    }
+
+    /// The remote as libgit2 knows it, if it still leads to where the push was judged to go.
+    fn remote_to(&self, push: &Push<'_>) -> Result<git2::Remote<'_>, git2::Error> {
+        let Some(name) = push.remote else { return self.inner.remote_anonymous(push.url) };
+        let remote = self.inner.find_remote(name)?;
+        let url = remote.pushurl_bytes().unwrap_or(remote.url_bytes());
+        match url == push.url.as_bytes() {
+            true => Ok(remote),
+            false => Err(git2::Error::from_str("the remote's URL changed after it was checked")),
+        }
     }
 }
 
-/// Asks what the server has, as often as it may be asked where it wants patience first.
-fn connect(remote: &mut git2::Remote<'_>, session: &Session, wait: Wait<'_>) -> Result<(), Error> {
-    let mut tries = 1;
-    loop {
-        let Err(error) = remote.connect(Direction::Push) else { return Ok(()) };
-        let error = failed(session, &error);
-        let pause = match &error {
-            Error::Http(http::Error::Refused(refusal)) if tries < http::TRIES => {
-                session.client.pause(refusal).inspect(|pause| wait(&refusal.to_string(), *pause))
-            }
-            _ => None,
-        };
-        if pause.is_none() {
-            return Err(error);
-        }
-        tries += 1;
-    }
+/// Whether a server may have taken a pack whose answer is missing: the connection was cut, or what
+/// stands before the server answered in its place.
+fn may_have_done(error: &http::Error) -> bool {
+    error.refusal().is_none_or(|refusal| refusal.reason == Reason::Unavailable)
 }
 
 /// Sends the pack. The reference is named by its object: a branch that moves meanwhile is not

@@ -4,8 +4,8 @@
 //! libgit2 reads the same bytes, but it forgets the reason why unpacking failed and the status of
 //! each reference with it, and it takes a report without a line for a reference for a success.
 
-/// The longest pkt-line (gitprotocol-common(5)), its length included.
-const LONGEST: usize = 65_520;
+use super::pkt_line::Lines;
+
 /// The most references whose status is kept: more than any push that was asked for has.
 const MOST: usize = 1_000_000;
 
@@ -82,46 +82,6 @@ fn status(report: &mut Report, ended: &mut bool, line: Option<&[u8]>) {
             let (name, reason) = refused.split_once(' ').unwrap_or((refused, ""));
             report.references.push((name.to_owned(), Err(reason.to_owned())));
         }
-    }
-}
-
-/// Splits a stream of bytes into pkt-lines.
-#[derive(Debug, Default)]
-struct Lines {
-    pending: Vec<u8>,
-    damaged: bool,
-}
-
-impl Lines {
-    fn feed(&mut self, bytes: &[u8], take: &mut dyn FnMut(Option<&[u8]>)) {
-        if self.damaged {
-            return;
-        }
-        self.pending.extend_from_slice(bytes);
-        let mut from = 0;
-        while let Some(head) = self.pending.get(from..from + 4) {
-            let length = str::from_utf8(head)
-                .ok()
-                .filter(|head| head.bytes().all(|byte| byte.is_ascii_hexdigit()))
-                .and_then(|head| usize::from_str_radix(head, 16).ok());
-            match length {
-                Some(0) => {
-                    take(None);
-                    from += 4;
-                }
-                Some(length @ 4..=LONGEST) => {
-                    let Some(line) = self.pending.get(from + 4..from + length) else { break };
-                    take(Some(line));
-                    from += length;
-                }
-                _ => {
-                    self.damaged = true;
-                    self.pending.clear();
-                    return;
-                }
-            }
-        }
-        self.pending.drain(..from);
     }
 }
 

@@ -5,7 +5,7 @@
 //! with the first request, to one origin; and so that no redirect is followed.
 
 use std::cell::RefCell;
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
@@ -14,8 +14,11 @@ use url::Url;
 
 use super::report::{Reader, Report};
 use crate::http::{self, ACCEPT, CACHE_CONTROL, CONTENT_TYPE, Client, HeaderName, Method};
-use crate::http::{Request, Response, Upload};
+use crate::http::{Request, Response, Upload, Wait};
 use crate::text::visible;
+
+/// The most bytes of the list of references: a million of them are well below it.
+const ADVERTISEMENT_LIMIT: usize = 256 << 20;
 
 /// What a connection of libgit2 needs from us, and what it leaves behind.
 pub struct Session {
@@ -27,6 +30,8 @@ pub struct Session {
     pub authorization: Option<SecretString>,
     /// Further headers, of `http.extraHeader`.
     pub headers: Vec<(HeaderName, SecretString)>,
+    /// What the server answered when it was asked what it has; libgit2 reads it again.
+    advertisement: Mutex<Vec<u8>>,
     /// What failed beneath libgit2, which keeps the text of an error only.
     failure: Mutex<Option<http::Error>>,
     /// The answer to the pack, read beside libgit2.
@@ -54,10 +59,32 @@ impl Session {
             url,
             authorization,
             headers,
+            advertisement: Mutex::default(),
             failure: Mutex::default(),
             report: Mutex::default(),
             sent: Mutex::default(),
         })
+    }
+
+    /// Asks what the server has: `GET …/info/refs?service=git-receive-pack`
+    /// (gitprotocol-http(5)), as often as it may be asked where the server wants patience first.
+    ///
+    /// # Errors
+    /// It did not answer, or said no.
+    pub fn ask(&self, wait: Wait<'_>) -> Result<Vec<u8>, http::Error> {
+        let bytes = self.client.patiently(wait, || {
+            let request = self
+                .request(Method::GET, "info/refs", Some("service=git-receive-pack"))
+                .header(CACHE_CONTROL, "no-cache");
+            let answer = self.client.send(request)?;
+            let is_one = answer.is("application/x-git-receive-pack-advertisement");
+            match answer.status() == 200 && is_one {
+                true => answer.bytes(ADVERTISEMENT_LIMIT),
+                false => Err(answer.refusal()),
+            }
+        })?;
+        self.advertisement.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bytes);
+        Ok(bytes)
     }
 
     /// Runs `work`, in which libgit2 talks through this session.
@@ -143,7 +170,11 @@ impl SmartSubtransport for Subtransport {
             return Err(refused("the address changed after it was checked"));
         }
         match action {
-            Service::ReceivePackLs => Ok(Box::new(Advertisement { session, answer: None })),
+            Service::ReceivePackLs => {
+                let asked = &session.advertisement;
+                let bytes = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                Ok(Box::new(Advertisement(Cursor::new(bytes))))
+            }
             Service::ReceivePack => Ok(Box::new(Exchange { session, state: State::Idle })),
             Service::UploadPackLs | Service::UploadPack => {
                 Err(refused("only pushing goes through this transport"))
@@ -163,33 +194,12 @@ fn without_user(url: &str) -> Option<String> {
     Some(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// `GET …/info/refs?service=git-receive-pack` (gitprotocol-http(5)).
-struct Advertisement {
-    session: Arc<Session>,
-    answer: Option<Response>,
-}
-
-impl Advertisement {
-    fn ask(&self) -> Result<Response, http::Error> {
-        let request = self
-            .session
-            .request(Method::GET, "info/refs", Some("service=git-receive-pack"))
-            .header(CACHE_CONTROL, "no-cache");
-        let answer = self.session.client.send(request)?;
-        match answer.status() == 200 && answer.is("application/x-git-receive-pack-advertisement") {
-            true => Ok(answer),
-            false => Err(answer.refusal()),
-        }
-    }
-}
+/// What the server has, as it answered already.
+struct Advertisement(Cursor<Vec<u8>>);
 
 impl Read for Advertisement {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.answer.is_none() {
-            self.answer = Some(self.ask().map_err(|error| self.session.fail(error))?);
-        }
-        let Some(answer) = self.answer.as_mut() else { unreachable!("set above") };
-        answer.read(buffer).map_err(|error| self.session.fail(error))
+        self.0.read(buffer)
     }
 }
 

@@ -1329,11 +1329,11 @@ error: the connection to azure was cut
 hint: check the network, then run the same command again
 [exit 5]
 --- stderr
-error: the server's answer can't be understood: could not read refs from remote repository
+error: the server's answer can't be understood: its list of references is cut short
 hint: something on the way may have answered in its place: check the proxy
 [exit 5]
 --- stderr
-error: the server's answer can't be understood: bad packet length
+error: the server's answer can't be understood: its list of references is malformed
 hint: something on the way may have answered in its place: check the proxy
 [exit 5]
 
@@ -1458,4 +1458,20 @@ https://azure/contoso/shop/_git/api
     );
     assert_eq!(status, 0);
     assert_eq!(sandbox.server("shop", "api", &["log", "--format=%s", "main"]), "One");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reference_at_the_server_whose_name_is_no_text_is_in_nobodys_way() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let sandbox = Sandbox::connected();
+    let _ = sandbox.run(["push", "--quiet"]);
+    let name = std::ffi::OsStr::from_bytes(b"refs/heads/caf\xe9");
+    let bare = sandbox.contoso().bare("shop", "web");
+    let mut command = sandbox.command("git", ["update-ref".as_ref(), name, "main".as_ref()], &bare);
+    assert_eq!(sandbox.finish(&mut command, "").to_string(), "[exit 0]\n");
+    sandbox.commit("file", "two\n", "Two");
+    let output = sandbox.run(["push"]);
+    assert_eq!(output.status, 0, "{output}");
+    assert_eq!(sandbox.server("shop", "web", &["log", "--format=%s", "main"]), "Two\nOne");
 }
