@@ -83,6 +83,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
+        // clap repeats what it does not understand.
+        Err(_) if holds_password(&arguments) => return refuse_password(),
         Err(error) => return usage(&error, &arguments),
     };
     let environment = Environment::process();
@@ -179,6 +181,23 @@ fn refuse_token(arguments: &[OsString]) -> Option<u8> {
         );
         Kind::Usage.status()
     })
+}
+
+fn holds_password(arguments: &[OsString]) -> bool {
+    let holds = |argument: &OsString| {
+        let text = argument.to_string_lossy();
+        text.contains("://") && crate::remote::holds_password(&text)
+    };
+    arguments.iter().any(holds)
+}
+
+fn refuse_password() -> u8 {
+    let _ = writeln!(
+        std::io::stderr(),
+        "error: this command is not understood, and a URL in it holds a password\n\
+         hint: whoever saw the URL has the password: revoke it where it was made, and leave it out of the URL"
+    );
+    Kind::Usage.status()
 }
 
 /// Whether a text holds something of one of the two forms of a personal access token, alone, behind

@@ -34,8 +34,8 @@ use hosts::{HOSTED_SSH_HOST, OWN_HOST_SUFFIX};
 pub use names::{ProjectName, RepositoryName, organization_name, remote_name};
 use service::is_below;
 pub use service::{Asked, Service};
-pub use spelling::without_user;
 use spelling::{Cut, Scheme, split_port};
+pub use spelling::{holds_password, without_user};
 
 /// Everything but RFC 3986's unreserved characters: what no reader takes for a delimiter or decodes on its own.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

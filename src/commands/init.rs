@@ -172,7 +172,10 @@ impl Init {
         }
         match &self.branch {
             Some(branch) if !crate::repository::is_branch_name(branch) => {
-                let branch = crate::text::visible(branch);
+                let branch = match remote::holds_password(branch) {
+                    true => remote::without_user(branch),
+                    false => crate::text::visible(branch),
+                };
                 Err(Error::message(Kind::Usage, format!("`{branch}` can't be a branch's name")))
             }
             _ => Ok(()),

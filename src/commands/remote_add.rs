@@ -5,7 +5,7 @@ use super::place::{self, Place, Wanted};
 use super::report::Report;
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::remote::{self, Protocol, RemoteUrl};
+use crate::remote::{self, Protocol, RemoteUrl, RepositoryName};
 use crate::repository::{Remote, Repository};
 
 const FLAGS: Flags =
@@ -96,10 +96,23 @@ pub(super) fn find(
     repository: Option<&Repository>,
 ) -> Result<Place, Error> {
     let known = match target {
-        Some(target) => context.service.target(target)?.into(),
+        Some(target) => context.service.target(target).map_err(no_target)?.into(),
         None => Known::default(),
     };
     complete(context, names::fill(context, known, repository)?, repository, FLAGS)
+}
+
+fn no_target(error: remote::Error) -> Error {
+    use remote::Error as E;
+    let is_of_form = !matches!(
+        error,
+        E::Empty | E::Form { .. } | E::NoRepository { .. } | E::Local { .. } | E::Backslash { .. }
+    );
+    let error = Error::from(error);
+    match is_of_form {
+        true => error,
+        false => error.hint("name it as [ORG/]PROJECT/REPO, or by its address from the browser"),
+    }
 }
 
 /// Asks for what is not known; without a terminal names all of it at once.
@@ -111,8 +124,21 @@ pub(super) fn complete(
 ) -> Result<Place, Error> {
     let missing = names::missing(&known, flags);
     if !missing.is_empty() && !context.ui.can_ask() {
-        return Err(Error::message(Kind::Usage, format!("not known: {}", missing.join(", ")))
-            .hint("name them in the command, or set `GIT_VSTS_ORG` and `GIT_VSTS_PROJECT`"));
+        let error = Error::message(Kind::Usage, format!("not known: {}", missing.join(", ")));
+        return Err(match &known {
+            Known { organization: Some(organization), project: Some(project), .. } => {
+                let name = folder_name(context, repository).and_then(RepositoryName::suggest);
+                let name = name.map_or_else(|| "REPO".to_owned(), |name| name.to_string());
+                let named = match flags.repository.starts_with("--") {
+                    true => format!("{} {}", flags.repository, crate::text::quoted(&name)),
+                    false => crate::text::quoted(&format!("{organization}/{project}/{name}")),
+                };
+                error.hint(format!("the folder's name can't be one; name it, as in `{named}`"))
+            }
+            _ => {
+                error.hint("name them in the command, or set `GIT_VSTS_ORG` and `GIT_VSTS_PROJECT`")
+            }
+        });
     }
     let organization = match known.organization.take() {
         Some(organization) => organization,
@@ -127,11 +153,7 @@ pub(super) fn complete(
     };
     let repository = match known.repository.take() {
         Some(repository) => repository,
-        None => {
-            let folder = repository.map_or(context.directory(), Repository::directory);
-            let folder = folder.file_name().and_then(|name| name.to_str());
-            names::ask_repository(context, folder, flags.repository)?
-        }
+        None => names::ask_repository(context, folder_name(context, repository), flags.repository)?,
     };
     Ok(Place { organization, project, repository })
 }
@@ -155,13 +177,26 @@ pub(super) fn check_name(
     if wish.replace {
         return Ok(repository.check_writable()?);
     }
-    let url = remote::without_user(&remote.push_url);
     let name = crate::text::visible(name);
+    for url in [&remote.push_url, &remote.url] {
+        if let Err(error @ remote::Error::PasswordInUrl { .. }) = context.service.remote(url) {
+            return Err(Error::from(error)
+                .context(format!("the URL of {name} can't be used"))
+                .hint(hint()));
+        }
+    }
+    let url = remote::without_user(&remote.push_url);
     Err(Error::message(
         Kind::Failed,
         format!("the remote {name} is there already, and points to {url}"),
     )
     .hint(hint()))
+}
+
+/// The name of the folder that the repository is, or would be, in.
+fn folder_name<'a>(context: &'a Context, repository: Option<&'a Repository>) -> Option<&'a str> {
+    let folder = repository.map_or(context.directory(), Repository::directory);
+    folder.file_name().and_then(|name| name.to_str())
 }
 
 /// How a remote shall be written.

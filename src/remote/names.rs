@@ -7,15 +7,16 @@ use std::str::FromStr;
 
 use super::error::{Error, NameFault, Noun};
 use super::hosts::OLD_SSH_LABEL;
-use super::spelling::shown;
+use super::spelling::{password_host, shown};
 use crate::text;
 
 /// The longest project and repository name, in UTF-16 units (Microsoft, "Naming restrictions and conventions").
 const LONGEST_NEW_NAME: usize = 64;
 /// The longest organization name (Microsoft, "Naming restrictions and conventions": VS850015 else).
 const LONGEST_ORGANIZATION: usize = 50;
-/// No name read from elsewhere is longer, so that no message or request grows without bound.
-const LONGEST_READ_NAME: usize = 512;
+/// No name read from elsewhere is longer: the service makes none of more than 64, and no message or request may grow
+/// without bound.
+const LONGEST_READ_NAME: usize = 255;
 
 /// Characters that no new project or repository may have (Microsoft, "Naming restrictions and conventions").
 const FORBIDDEN_IN_NEW: &str = "/:\\~&%;@'\"?<>|#$*}{,+=[]";
@@ -84,6 +85,7 @@ struct Name {
 impl Name {
     /// What the URL grammar and safety ask of any name; the rules of a new one are in [`check_new`].
     fn read(noun: Noun, name: &str) -> Result<Self, Error> {
+        check_password(name)?;
         let fault = |fault| Err(Error::Name { noun, name: shown(name), fault });
         if name.trim().is_empty() {
             return fault(NameFault::Empty);
@@ -111,6 +113,14 @@ impl Name {
             return fault(NameFault::Reserved);
         }
         Ok(Self { spelled: name.to_owned(), folded: name.to_lowercase() })
+    }
+}
+
+/// A URL that was given in a name's place is refused for its password before it is repeated.
+fn check_password(name: &str) -> Result<(), Error> {
+    match password_host(name) {
+        Some(host) => Err(Error::PasswordInUrl { host: shown(host), azure: false }),
+        None => Ok(()),
     }
 }
 
@@ -298,6 +308,7 @@ impl RepositoryName {
 /// # Errors
 /// [`Error::RemoteName`] with the rule.
 pub fn remote_name(name: &str) -> Result<(), Error> {
+    check_password(name)?;
     let fault = |fault| Err(Error::RemoteName { name: shown(name), fault });
     if name.is_empty() {
         return fault(NameFault::Empty);

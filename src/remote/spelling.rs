@@ -259,6 +259,11 @@ fn looks_like_token(user: &str) -> bool {
     old || (user.len() >= 70 && !user.contains("%40") && !user.contains('@'))
 }
 
+/// Whether a text is a URL that holds a password or a token, so that it must not be repeated.
+pub fn holds_password(text: &str) -> bool {
+    password_host(text).is_some()
+}
+
 fn without_helpers(mut url: &str) -> &str {
     while let Some((_, address)) = remote_helper(url) {
         url = address;
