@@ -1,6 +1,7 @@
 //! How a name that is not given is found: the argument, the environment, git's configuration, a
 //! remote of the repository here, the only organization signed in, a question.
 
+use crate::azure;
 use crate::context::{Context, SignIn};
 use crate::error::{Error, Kind};
 use crate::remote::{self, Organization, ProjectName, Protocol, RemoteUrl, RepositoryName, Target};
@@ -159,7 +160,14 @@ pub fn ask_project(
     let client = context.rest_client(organization)?;
     let wait = |why: &str, pause| context.wait(why, pause);
     let azure = context.azure(&client, organization, &sign_in.credential, &wait);
-    let projects = azure.projects().unwrap_or_default();
+    let projects = match azure.projects() {
+        Ok(projects) => projects,
+        // A token for code alone may not list them, and needs not.
+        Err(azure::Error::MissingScope { .. } | azure::Error::MissingPermission { .. }) => {
+            Vec::new()
+        }
+        Err(error) => return Err(error.into()),
+    };
     let names: Vec<ProjectName> =
         projects.iter().filter_map(|project| project.name.parse().ok()).collect();
     if names.is_empty() {

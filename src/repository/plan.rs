@@ -412,7 +412,7 @@ impl Refspec {
     }
 
     fn parse(text: &str) -> Result<Self, Error> {
-        let malformed = || Error::Malformed(visible(text));
+        let malformed = || Error::Malformed(shown(text));
         let (force, rest) = match text.strip_prefix('+') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -448,7 +448,7 @@ impl Refspec {
 
     fn delete(name: &str) -> Result<Self, Error> {
         match name.contains(':') {
-            true => Err(Error::Malformed(visible(name))),
+            true => Err(Error::Malformed(shown(name))),
             false => Self::parse(&format!(":{name}")),
         }
     }
@@ -471,4 +471,12 @@ pub fn short(reference: &str) -> &str {
         .strip_prefix("refs/heads/")
         .or_else(|| reference.strip_prefix("refs/tags/"))
         .unwrap_or(reference)
+}
+
+/// A text that is no refspec may be a URL with a password, which is not repeated.
+fn shown(text: &str) -> String {
+    match crate::remote::holds_password(text) {
+        true => crate::remote::without_user(text),
+        false => visible(text),
+    }
 }

@@ -388,6 +388,11 @@ $ ext::x
 error: ext::x is no refspec
 hint: a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete
 [exit 2]
+$ https://ada:s3cr3t-t0ken@dev.azure.com/x
+--- stderr
+error: https://dev.azure.com/x is no refspec
+hint: a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete
+[exit 2]
 
 "#]]
         .raw()

@@ -1343,3 +1343,125 @@ hint: sign in with `git vsts login contoso`, or set `GIT_VSTS_PAT` to a token
     assert_eq!(sandbox.requests(), [""; 0]);
     assert!(!sandbox.work().join(".git").exists());
 }
+
+#[test]
+fn a_person_is_asked_for_what_is_not_known() {
+    let sandbox = Sandbox::new();
+    sandbox.contoso().project("tools");
+    let token = sandbox.token("contoso");
+    let (shown, status) = sandbox
+        .on_terminal(["init"])
+        .expect("Organization:")
+        .answer(&format!("{}/shop/_git/shop?path=/README.md", sandbox.contoso().url()))
+        .expect("Token for contoso:")
+        .answer(&token)
+        .expect("Project:")
+        .press("\u{1b}[B")
+        .press("\r")
+        .expect("/_git/")
+        .end();
+    assert_data_eq!(
+        shown,
+        str![[r#"
+? Organization: https://azure/contoso/shop/_git/shop?path=/README.md
+A personal access token signs you in. Make one at https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage", then paste it here.
+? Token for contoso: ********
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+? Project: tools
+Made a git repository in /work
+Created tools/work
+Added remote origin: https://azure/contoso/tools/_git/work
+https://azure/contoso/tools/_git/work
+"#]]
+        .raw()
+    );
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn a_project_is_typed_where_the_token_can_not_list_them() {
+    let sandbox = Sandbox::signed_in();
+    sandbox.azure.answer(Rule::new("GET", "/contoso/_apis/projects"), Answer::status(401));
+    let (shown, status) = sandbox
+        .on_terminal(["init"])
+        .expect("Project:")
+        .answer("_no")
+        .expect("Project:")
+        .answer("shop")
+        .end();
+    assert_data_eq!(
+        shown,
+        str![[r#"
+? Project: _no
+  project name `_no` starts with `_`
+? Project: shop
+Made a git repository in /work
+Created shop/work
+Added remote origin: https://azure/contoso/shop/_git/work
+https://azure/contoso/shop/_git/work
+"#]]
+        .raw()
+    );
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn a_legal_name_is_offered_where_the_folder_s_is_none() {
+    let sandbox = Sandbox::signed_in();
+    sandbox.set("GIT_VSTS_PROJECT", "shop");
+    let folder = sandbox.work().join("_we:b");
+    fs::create_dir(&folder).unwrap();
+    let command = sandbox.command(env!("CARGO_BIN_EXE_git-vsts"), ["init"], &folder);
+    let (shown, status) = sandbox
+        .dialogue(command)
+        .expect("Repository (we-b):")
+        .answer("a?b")
+        .expect("Repository (we-b):")
+        .answer("")
+        .end();
+    assert_data_eq!(
+        shown,
+        str![[r#"
+? Repository: a?b
+  repository name `a?b` has `?` in it
+? Repository: we-b
+Made a git repository in /work/_we:b
+Created shop/we-b
+Added remote origin: https://azure/contoso/shop/_git/we-b
+https://azure/contoso/shop/_git/we-b
+"#]]
+        .raw()
+    );
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn whoever_leaves_a_question_open_has_nothing_made() {
+    let sandbox = Sandbox::signed_in();
+    let (shown, status) = sandbox.on_terminal(["init"]).expect("Project").press("\u{1b}").end();
+    assert_data_eq!(
+        shown,
+        str![[r#"
+? Project: 
+error: cancelled
+"#]]
+        .raw()
+    );
+    assert_ne!(status, 0);
+    assert!(!sandbox.work().join(".git").exists());
+}
+
+#[test]
+fn whoever_is_signed_out_is_not_asked_for_a_project() {
+    let sandbox = Sandbox::new();
+    let token = sandbox.sign_in("contoso");
+    sandbox.contoso().revoke(&token);
+    let (shown, status) = sandbox.on_terminal(["init"]).end();
+    assert_data_eq!(shown, str![[r#"
+error: contoso did not accept the sign-in
+hint: sign in with `git vsts login contoso`
+"#]].raw());
+    assert_eq!(status, 4);
+    assert!(!sandbox.work().join(".git").exists());
+}
