@@ -1458,10 +1458,14 @@ fn whoever_is_signed_out_is_not_asked_for_a_project() {
     let token = sandbox.sign_in("contoso");
     sandbox.contoso().revoke(&token);
     let (shown, status) = sandbox.on_terminal(["init"]).end();
-    assert_data_eq!(shown, str![[r#"
+    assert_data_eq!(
+        shown,
+        str![[r#"
 error: contoso did not accept the sign-in
 hint: sign in with `git vsts login contoso`
-"#]].raw());
+"#]]
+        .raw()
+    );
     assert_eq!(status, 4);
     assert!(!sandbox.work().join(".git").exists());
 }
