@@ -237,16 +237,28 @@ fn scope_hint(organization: &Organization, scope: Scope) -> String {
 
 fn permission_hint(refusal: &Refusal) -> String {
     match (refusal.permission(), refusal.code.as_deref()) {
-        (Some(permission), _) => format!(
-            "ask a project administrator for the permission {}",
-            crate::text::visible(permission)
-        ),
+        (Some(permission), _) => ask_for(permission),
         (None, Some("TF50309")) => {
             "ask an administrator of the organization for the permission to make projects"
                 .to_owned()
         }
         _ => "ask a project administrator for the permission".to_owned(),
     }
+}
+
+/// Whom to ask for a permission, which the settings call otherwise than the service's messages do
+/// ("Git repository permissions", learn.microsoft.com).
+fn ask_for(permission: &str) -> String {
+    let title = match permission {
+        "GenericRead" => "Read",
+        "GenericContribute" => "Contribute",
+        "ForcePush" => "Force push",
+        "CreateBranch" => "Create branch",
+        "CreateTag" => "Create tag",
+        "CreateRepository" => "Create repository",
+        other => &crate::text::visible_within(other, 60),
+    };
+    format!("ask a project administrator for the permission \"{title}\"")
 }
 
 impl From<http::Error> for Error {
@@ -623,7 +635,7 @@ pub fn refused_reference(
             message: format!(
                 "{refusal}: this account lacks the permission {permission} (TF401027)"
             ),
-            hint: Some(format!("ask a project administrator for the permission {permission}")),
+            hint: Some(ask_for(&permission)),
         };
     } else if reason.contains("VS403654") {
         return Trouble {

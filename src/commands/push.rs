@@ -480,7 +480,10 @@ fn settle(
         // A scope that is missing is a 401. A page is from somebody on the way.
         Ok(()) if refusal.status != 401 => Error::message(
             Kind::Network,
-            format!("{} answered git with a page, though it takes the sign-in", refusal.host),
+            format!(
+                "{} takes the sign-in, but answered git with what is not git's protocol",
+                refusal.host
+            ),
         )
         .hint("something on the way may have answered in its place: check the proxy"),
         Ok(()) => azure::Error::MissingScope {
@@ -489,13 +492,15 @@ fn settle(
         }
         .into(),
         Err(error @ azure::Error::SignedOut { .. }) => match sign_in.source {
-            Source::Environment(variable) => {
-                Error::from(error).without_hints().hint(format!("the token is that of {variable}"))
-            }
+            Source::Environment(variable) => Error::from(error).without_hints().hint(format!(
+                "the token is that of {variable}: set another, from {}, or none",
+                organization.tokens_page()
+            )),
             Source::Store(_) => forget(context, organization, sign_in, error),
         },
         // It could not be settled, so nothing is forgotten.
-        Err(_) => http::Error::Refused(Box::new(refusal)).into(),
+        Err(error) => Error::from(error)
+            .context(format!("{} refused git, and could not be asked why", refusal.host)),
     }
 }
 

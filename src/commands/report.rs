@@ -88,7 +88,11 @@ impl From<&Pushed> for Reference {
             new: shown(update.new),
             status: status(pushed),
             reason: match &pushed.outcome {
-                Outcome::Refused(reason) => Some(reason.clone()),
+                // As the error shows it: with escapes visible and bounded.
+                Outcome::Refused(reason) => {
+                    let lines: Vec<_> = crate::text::lines(reason, 50, 400).collect();
+                    Some(lines.join("\n"))
+                }
                 _ => None,
             },
         }

@@ -148,6 +148,9 @@ impl Error {
         if text.contains("proxy authorization required") {
             return Self::ProxySignIn { host };
         }
+        if text.contains("invalid HTTP") || text.contains("message head is too large") {
+            return Self::Unreadable { host };
+        }
         if text.contains("tunnel error") {
             return Self::Unreachable {
                 host,

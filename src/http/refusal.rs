@@ -173,8 +173,9 @@ impl Refusal {
             activity: text_of(headers, "activityid"),
         };
         refusal.reason = refusal.meaning();
-        if refusal.reason == Reason::SignedOut && refusal.code.is_none() && is_page(headers) {
-            // The title of a sign-in page says no more than that.
+        let says_itself = matches!(refusal.reason, Reason::SignedOut | Reason::Redirected);
+        if says_itself && refusal.code.is_none() && is_page(headers) {
+            // The title of a sign-in page, or "Object moved", says no more than that.
             refusal.message =
                 service_error(headers).map(|text| visible_within(&text, MESSAGE_LIMIT));
         }

@@ -390,15 +390,12 @@ fn what_is_no_http_is_refused_in_bounded_memory() {
     let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(2 << 20));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(10_000));
     let chunk = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n8000000000000000\r\n{}";
-    for bytes in ["SSH-2.0-OpenSSH_9\r\n\r\n", &endless, &many, chunk] {
-        let server = Server::answering(&[bytes]);
-        let error = ask(&server).unwrap_err();
-        assert!(
-            matches!(error, Error::Unreadable { .. } | Error::Cut { .. }),
-            "{error:?} for {}",
-            &bytes[..30.min(bytes.len())]
-        );
+    for bytes in ["SSH-2.0-OpenSSH_9\r\n\r\n", &endless, &many] {
+        let error = ask(&Server::answering(&[bytes])).unwrap_err();
+        assert!(matches!(error, Error::Unreadable { .. }), "{error:?} for {}", &bytes[..18]);
     }
+    let error = ask(&Server::answering(&[chunk])).unwrap_err();
+    assert!(matches!(error, Error::Cut { .. }), "{error:?}");
 }
 
 #[test]

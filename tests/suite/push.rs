@@ -189,21 +189,25 @@ fn each_form_of_a_refspec_does_what_it_does_with_git() {
         (&["origin", "refs/heads/twice"], "refs/heads/twice One"),
     ];
     let mut shown = String::new();
+    let sandbox = Sandbox::connected();
+    let _ = sandbox.git(["branch", "topic"]);
+    let _ = sandbox.git(["tag", "light"]);
+    let _ = sandbox.git(["tag", "--annotate", "--message=Heavy", "heavy"]);
+    sandbox.commit("file", "two\n", "Two");
     for (arguments, expected) in table {
-        let sandbox = Sandbox::connected();
-        let _ = sandbox.git(["branch", "topic"]);
-        let _ = sandbox.git(["tag", "light"]);
-        let _ = sandbox.git(["tag", "--annotate", "--message=Heavy", "heavy"]);
         if arguments.iter().any(|argument| argument.contains("twice")) {
-            let _ = sandbox.git(["branch", "twice"]);
-            let _ = sandbox.git(["tag", "twice"]);
+            let _ = sandbox.git(["branch", "--force", "twice", "topic"]);
+            let _ = sandbox.git(["tag", "--force", "twice", "topic"]);
         }
-        sandbox.commit("file", "two\n", "Two");
         let output = sandbox.run([&["push"], *arguments].concat());
         assert_eq!(server(&sandbox), *expected, "{arguments:?}\n{output}");
         let arguments = arguments.join(" ");
         let status = output.status;
         shown.push_str(&format!("$ git vsts push {arguments}\n{}\n[{status}]\n", said(&output)));
+        for line in server(&sandbox).lines() {
+            let name = line.split(' ').next().unwrap();
+            sandbox.server("shop", "web", &["update-ref", "-d", name]);
+        }
     }
     assert_data_eq!(
         shown,
@@ -1192,8 +1196,9 @@ fn no_report_that_leaves_a_reference_open_is_a_success() {
         ("of HTML", Answer::html_page()),
     ];
     let mut shown = String::new();
+    let sandbox = Sandbox::connected();
     for (what, answer) in table {
-        let sandbox = Sandbox::connected();
+        sandbox.azure.clear_answers();
         sandbox.azure.answer(Rule::new("POST", "…/git-receive-pack"), answer);
         let output = sandbox.run(["push"]);
         assert_ne!(output.status, 0, "{what}");
