@@ -13,7 +13,7 @@ use crate::remote::{self, Organization};
 use crate::repository::{
     self, CommitError, GitError, HookError, Kind as Change, PlanError, PushError,
 };
-use crate::signin::pat;
+use crate::signin::{askpass, pat};
 use crate::ui::{self, Signal, Ui};
 
 /// What kind of end this is; scripts act on its status.
@@ -432,13 +432,21 @@ impl From<pat::Error> for Error {
     }
 }
 
+impl From<askpass::Error> for Error {
+    fn from(error: askpass::Error) -> Self {
+        Self::new(Kind::Usage, error).hint(
+            "pipe the token in, `git vsts login ORG --pat-stdin < FILE`, or set `GIT_VSTS_PAT`",
+        )
+    }
+}
+
 impl From<repository::Error> for Error {
     fn from(error: repository::Error) -> Self {
         use repository::Error as E;
         let hint = match &error {
             E::SomebodyElses { path } => Some(format!(
                 "if you trust it: `git config --global --add safe.directory {}`",
-                crate::text::visible(&path.display().to_string())
+                crate::text::quoted(&path.display().to_string())
             )),
             E::Unsupported { .. } => Some("push it with `git push`".to_owned()),
             E::NotWritten { .. } => {

@@ -100,8 +100,7 @@ impl Init {
         }
         let pushed = self.push(context, &repository, &place)?;
         let end = report::tell(context, &place, &self.remote, &pushed);
-        report.with_references(&pushed).print(context, self.json)?;
-        end
+        end.and(report.with_references(&pushed).print(context, self.json))
     }
 
     /// Makes what is missing: all that can fail here goes before what is made at the service.

@@ -1,15 +1,17 @@
+use std::time::Duration;
+
 use clap::Args;
 use secrecy::SecretString;
 
 use super::names;
 use crate::azure;
-use crate::context::{Context, OVERRIDES, SignIn, Source, Store};
+use crate::context::{Context, OVERRIDES, SignIn, Source, Store, TOKENS};
 use crate::credential::{Credential, Kept};
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::keychain;
 use crate::remote::Organization;
-use crate::signin::pat;
+use crate::signin::{askpass, pat};
 use crate::ui::{self, SECRET_LIMIT};
 
 /// Sign in to an Azure DevOps organization
@@ -40,6 +42,8 @@ pub struct Login {
 impl Login {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
         if self.insecure_storage {
+            // It will have to write the setting, or the next run looks elsewhere.
+            context.git()?;
             context.use_file();
         }
         let organization = names::organization(context, self.organization.as_deref(), "ORG")?;
@@ -92,7 +96,9 @@ pub(super) fn sign_in(
         .write(&organization.key(), &label, &kept.to_record())
         .map_err(|error| not_kept(organization, error))?;
     tell(context, organization, &kept, before.as_ref(), store);
-    Ok(SignIn { credential, account, source: Source::Store(store) })
+    let sign_in = SignIn { credential, account, source: Source::Store(store) };
+    context.remember(organization, &sign_in);
+    Ok(sign_in)
 }
 
 /// What was kept so far. What can't be read names nobody, and is to be replaced.
@@ -112,7 +118,12 @@ fn ask(context: &Context, organization: &Organization) -> Result<SecretString, E
             azure::Scope::CodeManage.title()
         ));
     }
-    let asked = context.ui.ask_secret(&format!("Token for {organization}"), "--pat-stdin");
+    let question = format!("Token for {organization}");
+    if let Some(program) = context.askpass() {
+        let patience = Duration::from_secs(300);
+        return Ok(askpass::ask(program, &format!("{question}: "), &TOKENS, patience)?);
+    }
+    let asked = context.ui.ask_secret(&question, "--pat-stdin");
     asked.map_err(|error| match error {
         ui::Error::NotATerminal { .. } | ui::Error::Forbidden { .. } => Error::from(error)
             .without_hints()

@@ -116,11 +116,16 @@ pub fn fill(
         known.project = known_project(context, known.organization.as_ref())?;
     }
     if known.repository.is_none() {
-        let folder = repository.map_or(context.directory(), Repository::directory);
-        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        known.repository = name.parse().ok().filter(|it: &RepositoryName| it.check_new().is_ok());
+        let name = folder_name(context, repository).and_then(|name| name.parse().ok());
+        known.repository = name.filter(|it: &RepositoryName| it.check_new().is_ok());
     }
     Ok(known)
+}
+
+/// What the repository here would be called: the folder's name, where it is a folder's.
+pub fn folder_name(context: &Context, repository: Option<&Repository>) -> Option<String> {
+    let folder = repository.map_or_else(|| context.directory().to_owned(), Repository::home);
+    folder.file_name()?.to_str().map(str::to_owned)
 }
 
 /// The names of what nobody knows, each with what would say it.
@@ -244,10 +249,16 @@ fn known_organization(context: &Context) -> Result<Option<Organization>, Error> 
     if let Some(organization) = remotes_organization(context)? {
         return Ok(Some(organization));
     }
-    // A store that can't be read has nothing to say here; whoever needs it will say why.
-    match signed_in(context).unwrap_or_default().as_slice() {
-        [organization] => Ok(Some(organization.clone())),
-        _ => Ok(None),
+    match signed_in(context) {
+        Ok(organizations) => match organizations.as_slice() {
+            [organization] => Ok(Some(organization.clone())),
+            _ => Ok(None),
+        },
+        // Another answer may do; if there is none, this is why.
+        Err(error) => {
+            context.ui.warning(format_args!("it can't be told who is signed in: {error}"));
+            Ok(None)
+        }
     }
 }
 

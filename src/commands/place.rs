@@ -34,6 +34,16 @@ impl TryFrom<Known> for Place {
     }
 }
 
+impl From<&RemoteUrl> for Place {
+    fn from(url: &RemoteUrl) -> Self {
+        Self {
+            organization: url.organization.clone(),
+            project: url.project.clone(),
+            repository: url.repository.clone(),
+        }
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}/{}/{}", self.organization, self.project, self.repository)
@@ -81,7 +91,13 @@ pub fn signed_in(context: &Context, organization: &Organization) -> Result<SignI
         login::name_overrides(context)?;
         return login::sign_in(context, organization, How::Question);
     }
-    Err(not_signed_in(organization))
+    let error = not_signed_in(organization);
+    Err(match context.is_other_pipeline(organization) {
+        true => error.first_hint(format!(
+            "`SYSTEM_ACCESSTOKEN` is for the organization of `SYSTEM_COLLECTIONURI`, and that is not {organization}"
+        )),
+        false => error,
+    })
 }
 
 /// That there is no sign-in.

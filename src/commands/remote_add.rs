@@ -127,7 +127,8 @@ pub(super) fn complete(
         let error = Error::message(Kind::Usage, format!("not known: {}", missing.join(", ")));
         return Err(match &known {
             Known { organization: Some(organization), project: Some(project), .. } => {
-                let name = folder_name(context, repository).and_then(RepositoryName::suggest);
+                let name = names::folder_name(context, repository)
+                    .and_then(|name| RepositoryName::suggest(&name));
                 let name = name.map_or_else(|| "REPO".to_owned(), |name| name.to_string());
                 let named = match flags.repository.starts_with("--") {
                     true => format!("{} {}", flags.repository, crate::text::quoted(&name)),
@@ -153,7 +154,10 @@ pub(super) fn complete(
     };
     let repository = match known.repository.take() {
         Some(repository) => repository,
-        None => names::ask_repository(context, folder_name(context, repository), flags.repository)?,
+        None => {
+            let folder = names::folder_name(context, repository);
+            names::ask_repository(context, folder.as_deref(), flags.repository)?
+        }
     };
     Ok(Place { organization, project, repository })
 }
@@ -191,12 +195,6 @@ pub(super) fn check_name(
         format!("the remote {name} is there already, and points to {url}"),
     )
     .hint(hint()))
-}
-
-/// The name of the folder that the repository is, or would be, in.
-fn folder_name<'a>(context: &'a Context, repository: Option<&'a Repository>) -> Option<&'a str> {
-    let folder = repository.map_or(context.directory(), Repository::directory);
-    folder.file_name().and_then(|name| name.to_str())
 }
 
 /// How a remote shall be written.

@@ -23,6 +23,9 @@ pub struct Report {
     remote_url: String,
     /// Whether this run made the repository at the service.
     created: bool,
+    /// Whether nothing was done, and only what would be is told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     /// The references of a push; absent where none was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     references: Option<Vec<Reference>>,
@@ -45,12 +48,13 @@ impl Report {
     pub fn new(url: &RemoteUrl, remote: Option<&str>, remote_url: String, created: bool) -> Self {
         Self {
             organization: url.organization.to_string(),
-            project: url.project.to_string(),
-            repository: url.repository.to_string(),
+            project: url.project.as_str().to_owned(),
+            repository: url.repository.as_str().to_owned(),
             url: url.web(),
             remote: remote.map(str::to_owned),
             remote_url,
             created,
+            dry_run: false,
             references: None,
         }
     }
@@ -58,6 +62,7 @@ impl Report {
     /// Adds what became of each reference.
     pub fn with_references(mut self, pushed: &[Pushed]) -> Self {
         self.references = Some(pushed.iter().map(Reference::from).collect());
+        self.dry_run |= pushed.iter().any(|pushed| pushed.outcome == Outcome::Planned);
         self
     }
 

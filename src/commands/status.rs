@@ -106,17 +106,18 @@ impl Status {
             true => (unread, Vec::new()),
             false => (Vec::new(), unread),
         };
-        match self.json {
+        let printed = match self.json {
             // A script would take what is not in the list for what is not signed in.
-            true if !errors.is_empty() => {}
+            true if !errors.is_empty() => Ok(()),
             true => {
                 let text = serde_json::to_string(&report).expect("it holds nothing but text");
-                context.ui.out(format_args!("{text}"))?;
+                context.ui.out(format_args!("{text}")).map_err(Error::from)
             }
-            false => print(context, &report, errors.is_empty())?,
-        }
+            false => print(context, &report, errors.is_empty()),
+        };
         warnings.iter().for_each(|error| error.warn(&context.ui));
-        end(context, organization, report.logins, errors)
+        // A reader that went away is no reason to end well.
+        end(context, organization, report.logins, errors).and(printed)
     }
 
     fn find(&self, context: &Context, here: Option<&Organization>) -> Result<Found, Error> {
@@ -285,8 +286,8 @@ impl Pointer {
             url: url.url(url.protocol),
             organization: url.organization.to_string(),
             organization_url: url.organization.url(),
-            project: url.project.to_string(),
-            repository: url.repository.to_string(),
+            project: url.project.as_str().to_owned(),
+            repository: url.repository.as_str().to_owned(),
             protocol: url.protocol.to_string(),
         }
     }

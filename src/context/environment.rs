@@ -70,6 +70,9 @@ impl Environment {
         for variable in TOKENS {
             let Some(value) = self.get(variable) else { continue };
             let value = value.trim();
+            if value.is_empty() {
+                continue;
+            }
             if value.starts_with("$(") && value.ends_with(')') {
                 return Err(variable);
             }
@@ -114,7 +117,7 @@ mod tests {
     #[test]
     fn the_first_token_that_is_set_is_believed() {
         let environment = Environment::from_pairs([
-            ("GIT_VSTS_PAT", ""),
+            ("GIT_VSTS_PAT", " "),
             ("AZURE_DEVOPS_EXT_PAT", " two \n"),
             ("SYSTEM_ACCESSTOKEN", "three"),
         ]);

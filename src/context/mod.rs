@@ -4,6 +4,7 @@
 mod environment;
 
 use std::cell::{OnceCell, RefCell};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +15,13 @@ use url::Url;
 
 use crate::azure::Azure;
 use crate::configuration::{Configuration, Trust};
-use crate::credential::{Credential, Kept};
+use crate::credential::{self, Credential, Kept};
 use crate::error::{Error, Kind};
-use crate::http::{AUTHORIZATION, Client, HeaderName, Settings, Wait};
+use crate::http::{AUTHORIZATION, COOKIE, Client, HeaderName, PROXY_AUTHORIZATION, Settings, Wait};
 use crate::keychain::{File, Keychain, Nowhere, System, Unlock};
 use crate::remote::{Organization, Service};
 use crate::repository::{Git, Repository};
+use crate::signin::pat;
 use crate::ui::Ui;
 
 pub use environment::{Environment, OVERRIDES, TOKENS, Token};
@@ -109,6 +111,8 @@ pub struct Context {
     keychain: OnceCell<Box<dyn Keychain>>,
     clients: RefCell<Vec<(Settings, Client)>>,
     last_wait: RefCell<String>,
+    /// Each sign-in is found once in a run, and asked for once where nothing keeps it.
+    sign_ins: RefCell<Vec<(Organization, SignIn)>>,
 }
 
 impl Context {
@@ -142,7 +146,15 @@ impl Context {
             keychain: OnceCell::new(),
             clients: RefCell::default(),
             last_wait: RefCell::default(),
+            sign_ins: RefCell::default(),
         })
+    }
+
+    /// The program that asks in a window, `GIT_ASKPASS`: for a token alone, and only where there is
+    /// no terminal and nothing forbids to ask.
+    pub fn askpass(&self) -> Option<&OsStr> {
+        let program = self.environment.raw("GIT_ASKPASS")?;
+        (!self.ui.can_ask() && !self.ui.is_forbidden_to_ask()).then_some(program)
     }
 
     /// Where the command was started.
@@ -173,7 +185,10 @@ impl Context {
             return Ok(configuration);
         }
         let configuration = match self.git_if_any() {
-            Some(git) => Configuration::parse(&git.configuration(&self.directory)?)?,
+            Some(git) => match git.configuration(&self.directory)? {
+                Some(list) => Configuration::parse(&list)?,
+                None => Configuration::from_entries(Repository::configuration(&self.directory)?),
+            },
             None => Configuration::from_entries(Repository::configuration(&self.directory)?),
         };
         for ignored in configuration.ignored_here() {
@@ -253,6 +268,11 @@ impl Context {
     pub fn kept(&self, organization: &Organization) -> Result<Option<Kept>, Error> {
         let Some(record) = self.keychain()?.read(&organization.key())? else { return Ok(None) };
         let kept = Kept::from_record(&record)
+            .and_then(|kept| match kept.organization.to_lowercase() == organization.key() {
+                true => Ok(kept),
+                // Somebody copied another organization's record here.
+                false => Err(credential::Error::Unreadable),
+            })
             .map_err(|error| crate::error::unusable_sign_in(organization, error))?;
         kept.credential.secrets().for_each(|secret| self.ui.conceal(secret));
         Ok(Some(kept))
@@ -271,14 +291,24 @@ impl Context {
                 "map it into the step's environment: `{variable}: $(System.AccessToken)`"
             ))
         })?;
-        let Some(token) = found else { return Ok(None) };
-        self.ui.conceal(&token.token);
-        if token.variable != "SYSTEM_ACCESSTOKEN" {
-            return Ok(Some(token));
-        }
+        let Some(Token { variable, token }) = found else { return Ok(None) };
+        self.ui.conceal(&token);
+        let token = pat::read(&token)
+            .map_err(|error| Error::from(error).context(format!("{variable} holds no token")))?;
         let collection = self.environment.get("SYSTEM_COLLECTIONURI");
         let its = collection.and_then(|uri| self.service.organization(uri).ok());
-        Ok(Some(token).filter(|_| its.as_ref() == Some(organization)))
+        match variable {
+            "SYSTEM_ACCESSTOKEN" if its.as_ref() != Some(organization) => Ok(None),
+            _ => Ok(Some(Token { variable, token })),
+        }
+    }
+
+    /// The pipeline's own token, if one is set that is not used for this organization: whoever set
+    /// it wants to know why.
+    pub fn is_other_pipeline(&self, organization: &Organization) -> bool {
+        let is_set = self.environment.token().ok().flatten();
+        is_set.is_some_and(|token| token.variable == "SYSTEM_ACCESSTOKEN")
+            && self.environment_token(organization).is_ok_and(|token| token.is_none())
     }
 
     /// The credential for an organization: of the environment, else what is kept.
@@ -286,6 +316,29 @@ impl Context {
     /// # Errors
     /// As [`Context::kept`] and [`Context::environment_token`].
     pub fn sign_in(&self, organization: &Organization) -> Result<Option<SignIn>, Error> {
+        if let Some((_, known)) = self.sign_ins.borrow().iter().find(|(met, _)| met == organization)
+        {
+            return Ok(Some(known.clone()));
+        }
+        let found = self.find_sign_in(organization)?;
+        if let Some(sign_in) = &found {
+            self.remember(organization, sign_in);
+        }
+        Ok(found)
+    }
+
+    /// Makes a sign-in the one of this run, until [`Context::forget`].
+    pub fn remember(&self, organization: &Organization, sign_in: &SignIn) {
+        self.forget(organization);
+        self.sign_ins.borrow_mut().push((organization.clone(), sign_in.clone()));
+    }
+
+    /// Looks for the sign-in afresh from now on.
+    pub fn forget(&self, organization: &Organization) {
+        self.sign_ins.borrow_mut().retain(|(met, _)| met != organization);
+    }
+
+    fn find_sign_in(&self, organization: &Organization) -> Result<Option<SignIn>, Error> {
         if let Some(Token { variable, token }) = self.environment_token(organization)? {
             let credential = Credential::pat(token);
             let source = Source::Environment(variable);
@@ -342,7 +395,12 @@ impl Context {
     ) -> Result<Vec<(HeaderName, SecretString)>, Error> {
         let lines = self.configuration()?.all_for_url("http", "extraHeader", url, trust);
         let headers: Vec<_> = lines.into_iter().filter_map(crate::http::header_line).collect();
-        headers.iter().for_each(|(_, value)| self.ui.conceal(value));
+        // Of the others an address may be part, which is to be read.
+        let signs = |name: &HeaderName| [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name);
+        headers
+            .iter()
+            .filter(|(name, _)| signs(name))
+            .for_each(|(_, value)| self.ui.conceal(value));
         Ok(headers)
     }
 

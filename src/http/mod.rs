@@ -27,7 +27,8 @@ use url::Url;
 pub use fault::{Error, TlsFault};
 pub use refusal::{Reason, Refusal};
 pub use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName,
+    PROXY_AUTHORIZATION,
 };
 pub use reqwest::{Method, StatusCode};
 pub use upload::Upload;

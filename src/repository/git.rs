@@ -62,12 +62,19 @@ impl Git {
     }
 
     /// git's own view of its configuration, in `directory`: the output of
-    /// `git config --list -z --show-scope` (git-config(1)).
+    /// `git config --list -z --show-scope` (git-config(1)). None if this git can't say it: before
+    /// 2.26 it knew no scopes, and a setting is worth nothing without the one who made it.
     ///
     /// # Errors
     /// [`Error`]
-    pub fn configuration(&self, directory: &Path) -> Result<Vec<u8>, Error> {
-        Ok(self.output(directory, &["config", "--list", "-z", "--show-scope"])?.stdout)
+    pub fn configuration(&self, directory: &Path) -> Result<Option<Vec<u8>>, Error> {
+        /// git's own status for an option that it does not know.
+        const USAGE: i32 = 129;
+        match self.output(directory, &["config", "--list", "-z", "--show-scope"]) {
+            Ok(output) => Ok(Some(output.stdout)),
+            Err(Error::Failed { status, .. }) if status.code() == Some(USAGE) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The version, such as `[2, 47, 3]`; empty if it can't be told.

@@ -226,6 +226,28 @@ impl Repository {
         directory.components().as_path()
     }
 
+    /// The folder whose name is the repository's: of a linked worktree that of the main one, of a
+    /// bare repository its own without `.git`.
+    pub fn home(&self) -> PathBuf {
+        let common: PathBuf = self.inner.commondir().components().collect();
+        if common.file_name().is_some_and(|name| name == ".git") {
+            return common.parent().map_or_else(PathBuf::new, Path::to_owned);
+        }
+        match self.inner.is_bare() {
+            true if common.extension().is_some_and(|extension| extension == "git") => {
+                common.with_extension("")
+            }
+            true => common,
+            // A submodule's, or one that `GIT_DIR` names.
+            false => self.directory().to_owned(),
+        }
+    }
+
+    /// Whether its history is cut: a push from it can need commits that are not here.
+    pub fn is_shallow(&self) -> bool {
+        self.inner.is_shallow()
+    }
+
     /// Where `HEAD` points.
     ///
     /// # Errors
@@ -470,7 +492,10 @@ pub fn is_branch_name(name: &str) -> bool {
 fn open_error(path: &Path, error: &git2::Error) -> Error {
     let message = error.message();
     if error.code() == ErrorCode::Owner {
-        return Error::SomebodyElses { path: path.to_owned() };
+        // "repository path '…' is not owned by current user": the folder that git wants named.
+        let named = message.split('\'').nth(1).map(Path::new);
+        let path: PathBuf = named.unwrap_or(path).components().collect();
+        return Error::SomebodyElses { path };
     }
     let feature = [
         ("unknown object format", "the SHA-256 object format"),

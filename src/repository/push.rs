@@ -14,7 +14,7 @@ use super::plan::{self, Refspecs, Update};
 use super::report::Report;
 use super::transport::Session;
 use super::{Git, Repository};
-use crate::http::{self, Client, HeaderName, Reason, Wait};
+use crate::http::{self, Client, HeaderName, Wait};
 use crate::text::visible;
 
 /// The most bytes of one line of the server that are kept.
@@ -194,10 +194,11 @@ impl Repository {
     }
 }
 
-/// Whether a server may have taken a pack whose answer is missing: the connection was cut, or what
-/// stands before the server answered in its place.
+/// Whether a server may have taken a pack whose answer is missing: the connection was cut, it broke
+/// down over it, or what stands before it lost patience (RFC 9110, section 15.6). A 503 is said
+/// before any work is done.
 fn may_have_done(error: &http::Error) -> bool {
-    error.refusal().is_none_or(|refusal| refusal.reason == Reason::Unavailable)
+    error.refusal().is_none_or(|refusal| matches!(refusal.status, 500 | 502 | 504))
 }
 
 /// Sends the pack. The reference is named by its object: a branch that moves meanwhile is not

@@ -258,6 +258,11 @@ impl Ui {
         }
     }
 
+    /// Whether no question may be asked by whatever means: `--no-input`, or what amounts to it.
+    pub fn is_forbidden_to_ask(&self) -> bool {
+        self.settings.no_input
+    }
+
     /// Whether data written to stdout is read by a person.
     pub fn stdout_is_terminal(&self) -> bool {
         match &*self.place {
@@ -585,7 +590,9 @@ impl Ui {
         let mut message = String::new();
         // As in `out`; and `to_string` would panic.
         let _ = message.write_fmt(text);
-        let indented = message.trim_end().replace('\n', &format!("\n{:1$}", "", prefix.len()));
+        // Much of it is foreign: a remote's name, a path, a server's words.
+        let lines: Vec<String> = message.trim_end().split('\n').map(visible).collect();
+        let indented = lines.join(&format!("\n{:1$}", "", prefix.len()));
         let prefix = match paint {
             Some(paint) => style(prefix).fg(paint).bold().force_styling(self.color).to_string(),
             None => prefix.to_owned(),

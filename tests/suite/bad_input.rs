@@ -513,7 +513,7 @@ hint: whoever saw the URL has the password: revoke it where it was made, and lea
         status.to_string(),
         str![[r#"
 --- stdout
-contoso: signed in as ada@contoso.com by a personal access token in a file
+contoso: signed in as ada@contoso.com by the personal access token in a file
 /work, on main
   origin: https://azure/contoso/shop/_git/web (not Azure DevOps)
 [exit 0]

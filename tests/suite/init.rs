@@ -523,7 +523,7 @@ fn an_account_that_may_make_no_repository_is_told_the_permission() {
 --- stderr
 Made a git repository in /work
 error: this account may not do this in contoso: You need the Git 'CreateRepository' permission to perform this action. Details: identity 'Ada Lovelace', scope 'project' (TF401027)
-hint: ask a project administrator for the permission CreateRepository
+hint: ask a project administrator for the permission "Create repository"
 hint: made so far: a git repository here; once this is settled, `git vsts init contoso/shop/web` goes on
 [exit 4]
 

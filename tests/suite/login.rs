@@ -154,7 +154,7 @@ hint: it may be mistyped, expired, revoked, or for another organization: make a 
 [exit 4]
 == a redirect to somewhere else
 --- stderr
-error: azure sends the request on to http://portal.example: Object moved
+error: azure sends the request on to http://portal.example
 hint: something on the way answered in its place: check the proxy and the address
 [exit 5]
 == 203 and the sign-in page
@@ -252,8 +252,8 @@ hint: check the network, then run the same command again
 [exit 5]
 == no HTTP
 --- stderr
-error: the connection to azure was cut
-hint: check the network, then run the same command again
+error: azure answered in a form that is not known
+hint: something on the way may have answered in its place: check the proxy
 [exit 5]
 
 "#]].raw());
@@ -1069,4 +1069,78 @@ Signed in to contoso as ada@contoso.com; kept the token in a file that only you 
         .raw()
     );
     assert_eq!(status, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn git_askpass_asks_where_there_is_no_terminal_and_nothing_forbids_it() {
+    let sandbox = Sandbox::new();
+    sandbox.set("GIT_ASKPASS", "printenv");
+    sandbox.set("Token for contoso: ", &sandbox.token("contoso"));
+    let output = sandbox.run(["login", "contoso"]);
+    assert_eq!(output.status, 0, "{output}");
+    let output = sandbox.run(["login", "contoso", "--no-input"]);
+    assert_eq!(output.status, 2, "{output}");
+    sandbox.set("GIT_ASKPASS", "false");
+    let output = sandbox.run(["login", "contoso"]);
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
+--- stderr
+error: GIT_ASKPASS ended without an answer (exit status: 1)
+hint: pipe the token in, `git vsts login ORG --pat-stdin < FILE`, or set `GIT_VSTS_PAT`
+[exit 2]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_variable_that_holds_no_token_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.contoso().repository("shop", "web");
+    sandbox.repository();
+    for (value, status) in [("\"quoted\"", 2), ("Basic abc", 2), ("a b", 2), (" ", 4)] {
+        sandbox.set("GIT_VSTS_PAT", value);
+        let output = sandbox.run(["remote-add", "contoso/shop/web"]);
+        assert_eq!(output.status, status, "{output}");
+    }
+    sandbox.set("GIT_VSTS_PAT", "\"quoted\"");
+    let output = sandbox.run(["remote-add", "contoso/shop/web"]);
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+error: GIT_VSTS_PAT holds no token
+  caused by: the token has quotes around it
+hint: paste the token alone, as the page shows it once, when it is made
+[exit 2]
+
+"#]].raw());
+}
+
+#[test]
+fn a_record_of_another_organization_is_not_used() {
+    let sandbox = Sandbox::signed_in();
+    sandbox.azure.organization("fabrikam").project("shop").repository("shop", "web");
+    let kept = std::fs::read_to_string(sandbox.credentials()).unwrap();
+    let key = sandbox.url("contoso").to_lowercase();
+    let planted =
+        kept.replace(&format!("\"{key}\":"), &format!("\"{}\":", sandbox.url("fabrikam")));
+    assert_ne!(planted, kept);
+    std::fs::write(sandbox.credentials(), planted).unwrap();
+    sandbox.repository();
+    let output = sandbox.run(["remote-add", "fabrikam/shop/web"]);
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
+--- stderr
+error: the sign-in to fabrikam can't be used
+  caused by: the record in the store can't be read
+hint: sign in again, which replaces it: `git vsts login fabrikam`
+[exit 1]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(sandbox.requests(), Vec::<String>::new());
 }

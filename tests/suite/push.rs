@@ -809,7 +809,7 @@ fn a_folder_s_name_that_azure_would_not_take_is_not_changed() {
         str![[r#"
 --- stderr
 error: not known: a name for the repository (--repo)
-hint: name them in the command, or set `GIT_VSTS_ORG` and `GIT_VSTS_PROJECT`
+hint: the folder's name can't be one; name it, as in `--repo web.git-x`
 [exit 2]
 
 "#]]
@@ -1155,7 +1155,7 @@ fn the_service_s_reason_is_told_in_plain_words() {
 error: contoso refused the push to main: pull requests only (TF402455)
 hint: push a branch instead: `git vsts push origin HEAD:refs/heads/NAME`
 error: contoso refused the push to main: this account lacks the permission CreateBranch (TF401027)
-hint: ask a project administrator for the permission CreateBranch
+hint: ask a project administrator for the permission "Create branch"
 error: contoso refused the push to main: a file is larger than the repository allows
        VS403658: The object is 104857601 bytes, which is greater than the 104857600 byte limit for objects in this repository. Blob: 1234.
 hint: take it out of the commits, or keep it with Git LFS: https://git-lfs.com
@@ -1176,7 +1176,7 @@ error: contoso refused the push to main: it holds secrets
        paths: /settings.json(51,74-113) : SEC101/003 : GoogleApiKey
 hint: revoke each of them, and take them out of every commit that was not pushed yet, for instance with `git rebase --interactive`
 error: contoso refused the push to main: this account lacks the permission ForcePush (TF401027)
-hint: ask a project administrator for the permission ForcePush
+hint: ask a project administrator for the permission "Force push"
 "#]].raw());
 }
 
@@ -1245,7 +1245,7 @@ of a fatal error
 error: contoso refused the push to main: out of disk
 [3]
 of HTML
-error: azure answered git with a page, though it takes the sign-in
+error: azure takes the sign-in, but answered git with what is not git's protocol
 hint: something on the way may have answered in its place: check the proxy
 [5]
 
@@ -1479,4 +1479,140 @@ fn a_reference_at_the_server_whose_name_is_no_text_is_in_nobodys_way() {
     let output = sandbox.run(["push"]);
     assert_eq!(output.status, 0, "{output}");
     assert_eq!(sandbox.server("shop", "web", &["log", "--format=%s", "main"]), "Two\nOne");
+}
+
+#[test]
+fn flags_that_name_another_repository_than_the_remote_are_not_passed_over() {
+    let sandbox = Sandbox::connected();
+    for (flags, status) in [
+        (["--repo", "api"], 2),
+        (["--project", "warehouse"], 2),
+        (["--org", "fabrikam"], 2),
+        (["--repo", "WEB"], 0),
+    ] {
+        let output = sandbox.run(["push"].iter().chain(&flags));
+        assert_eq!(output.status, status, "{output}");
+    }
+    let output = sandbox.run(["push", "--repo", "api"]);
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
+--- stderr
+error: the remote origin is for contoso/shop/web, and the flags name another
+hint: leave them out, or add a remote for the other: `git vsts remote-add NAME ORG/PROJECT/REPO`
+[exit 2]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_dry_run_makes_nothing_and_adds_nothing() {
+    let sandbox = Sandbox::signed_in();
+    sandbox.repository();
+    let before = sandbox.git(["config", "--list", "--local"]);
+    let arguments = ["push", "--dry-run", "--create", "--org", "contoso", "--project", "shop"];
+    let output = sandbox.run(arguments.iter().chain(&["--repo", "web"]));
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
+--- stderr
+Would create shop/web
+Would add remote origin, and push
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    let _ = sandbox.git(["remote", "add", "origin", &sandbox.url("contoso/shop/_git/web")]);
+    let output = sandbox.run(["push", "--dry-run", "--create"]);
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
+--- stderr
+Would create shop/web
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    let _ = sandbox.git(["remote", "remove", "origin"]);
+    assert_eq!(sandbox.git(["config", "--list", "--local"]), before);
+    let posts = sandbox.requests().into_iter().filter(|it| !it.starts_with("GET"));
+    assert_eq!(posts.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn a_shallow_clone_is_left_to_git() {
+    let sandbox = Sandbox::connected();
+    sandbox.commit("file", "two\n", "Two");
+    let origin = sandbox.work().display().to_string();
+    let clone = sandbox.home().join("clone");
+    let mut command = sandbox.command(
+        "git",
+        [
+            "clone",
+            "--quiet",
+            "--depth=1",
+            &format!("file://{origin}"),
+            &clone.display().to_string(),
+        ],
+        &sandbox.home(),
+    );
+    assert_eq!(sandbox.finish(&mut command, "").status, 0);
+    let url = sandbox.url("contoso/shop/_git/web");
+    let mut command = sandbox.command("git", ["remote", "set-url", "origin", &url], &clone);
+    assert_eq!(sandbox.finish(&mut command, "").status, 0);
+    let output = sandbox.run_in(&clone, ["push"], "");
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
+--- stderr
+error: git itself pushes from a shallow clone
+hint: `git push --set-upstream origin HEAD`
+[exit 1]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_refused_push_ends_so_even_where_nobody_reads_its_output() {
+    let sandbox = Sandbox::connected();
+    sandbox.contoso().policy("shop", "web", "refs/heads/main", "TF402455: no");
+    // Nobody reads, and whoever does not is gone before the report.
+    let script = "set -o pipefail; git vsts push | true";
+    let output = sandbox.finish(&mut sandbox.command("bash", ["-c", script], &sandbox.work()), "");
+    assert_eq!(output.status, 3, "{output}");
+}
+
+#[test]
+fn a_token_that_nothing_keeps_is_asked_for_once() {
+    let sandbox = Sandbox::new();
+    sandbox.set("GIT_VSTS_STORE", "none");
+    sandbox.repository();
+    let token = sandbox.token("contoso");
+    let (shown, status) = sandbox
+        .on_terminal(["push", "--org", "contoso", "--project", "shop", "--repo", "web", "--create"])
+        .expect("Token for contoso:")
+        .answer(&token)
+        .end();
+    assert_eq!(status, 0, "{shown}");
+    assert_eq!(shown.matches("Token for contoso").count(), 1, "{shown}");
+}
+
+#[test]
+fn a_signed_request_goes_to_no_host_that_a_setting_names() {
+    let sandbox = Sandbox::connected();
+    let _ = sandbox.git(["config", "http.extraHeader", "Host: fabrikam.visualstudio.com"]);
+    let _ = sandbox.git(["config", "--add", "http.extraHeader", "X-Corporation: yes"]);
+    let output = sandbox.run(["push"]);
+    assert_eq!(output.status, 0, "{output}");
+    for request in sandbox.azure.requests() {
+        let host = sandbox.azure.url().trim_start_matches("http://").to_owned();
+        assert_eq!(request.header("host"), Some(&*host));
+        assert_eq!(request.header("x-corporation"), Some("yes"));
+    }
 }

@@ -355,8 +355,9 @@ error: azure is unavailable (status 503)
 hint: try again in a minute; https://status.dev.azure.com says how the service is
 [5]
 # 500 at …/git-receive-pack
-error: azure is unavailable (status 500): An Internal Error Occurred (TF400898)
-hint: try again in a minute; https://status.dev.azure.com says how the service is
+error: it is not known what the server did with the push
+  caused by: azure is unavailable (status 500): An Internal Error Occurred (TF400898)
+hint: see what is there with `git ls-remote`, then push again
 [5]
 # 418 at …/git-receive-pack
 error: azure answered with status 418: I am a teapot

@@ -1,23 +1,22 @@
+mod refused;
+
 use clap::Args;
 use secrecy::SecretString;
 use url::Url;
 
-use super::commit;
-use super::init;
-use super::names::{self, AzureRemote, Flags, Known};
-use super::place::{self, Place, Wanted};
-use super::remote_add::{self, Wish};
-use super::report::{self, Report};
 use crate::azure;
+use crate::commands::commit;
+use crate::commands::init;
+use crate::commands::names::{self, AzureRemote, Flags, Known};
+use crate::commands::place::{self, Place, Wanted};
+use crate::commands::remote_add::{self, Wish};
+use crate::commands::report::{self, Report};
 use crate::configuration::Trust;
-use crate::context::{Context, SignIn, Source};
-use crate::credential::Credential;
+use crate::context::{Context, SignIn};
 use crate::error::{Error, Kind, not_planned};
-use crate::http::{self, HeaderName, Reason};
+use crate::http::{self, HeaderName};
 use crate::remote::{Organization, Protocol, RemoteUrl, RepositoryName};
-use crate::repository::{
-    Access, Event, Head, Push as Pack, PushError, Pushed, Refspecs, Remote, Repository,
-};
+use crate::repository::{Access, Event, Head, Push as Pack, Pushed, Refspecs, Remote, Repository};
 use crate::text::{quoted, visible};
 
 const FLAGS: Flags = Flags { organization: "--org", project: "--project", repository: "--repo" };
@@ -80,7 +79,7 @@ pub struct Push {
 
 /// How a push is done, where it is not as usual.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Options {
+pub(in crate::commands) struct Options {
     pub dry_run: bool,
     pub no_verify: bool,
     pub no_set_upstream: bool,
@@ -88,7 +87,7 @@ pub(super) struct Options {
 
 /// A push that was answered.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(in crate::commands) struct Done {
     pub references: Vec<Pushed>,
     pub url: RemoteUrl,
 }
@@ -98,27 +97,32 @@ impl Push {
         let known = self.known(context)?;
         let repository = self.repository(context, &known)?;
         let refspecs = self.refspecs(context)?;
-        let (remote, created) = match self.remote(context, &repository)? {
+        let (remote, made) = match self.remote(context, &repository)? {
             Some(remote) => (remote, false),
-            None => self.connect(context, &repository, known, &refspecs)?,
+            None => match self.connect(context, &repository, known.clone(), &refspecs)? {
+                Some(connected) => connected,
+                None => return Ok(()),
+            },
         };
-        self.needs_git(context, &remote)?;
+        agrees(context, &remote, &known)?;
+        self.needs_git(context, &repository, &remote)?;
         repository
             .check_sources(&refspecs, Some(&remote.name))
             .map_err(|error| not_planned(error, &remote.name))?;
-        let done = match push(context, &repository, &remote, &refspecs, self.options()) {
+        let (done, created) = match push(context, &repository, &remote, &refspecs, self.options()) {
             Err(error) if error.is_missing_repository() => {
-                self.make_missing(context, &remote, error)?;
-                push(context, &repository, &remote, &refspecs, self.options())?
+                if !self.make_missing(context, &remote, error)? {
+                    return Ok(());
+                }
+                (push(context, &repository, &remote, &refspecs, self.options())?, true)
             }
-            done => done?,
+            done => (done?, made),
         };
-        let place = place_of(&done.url);
         let report = Report::new(&done.url, Some(&remote.name), done.url.https(), created)
             .with_references(&done.references);
-        let end = report::tell(context, &place, &remote.name, &done.references);
-        report.print(context, self.json)?;
-        end
+        let end = report::tell(context, &Place::from(&done.url), &remote.name, &done.references);
+        // A reader that went away is no reason to end well.
+        end.and(report.print(context, self.json))
     }
 
     fn known(&self, context: &Context) -> Result<Known, Error> {
@@ -200,17 +204,8 @@ impl Push {
         {
             return Ok(Some(found.remote.clone()));
         }
-        // A remote that only resembles one of Azure DevOps is worth a word before another is added.
-        for remote in repository.remotes()? {
-            if let Err(error) = context.service.remote(&remote.push_url)
-                && !error.is_foreign()
-            {
-                let name = visible(&remote.name);
-                return Err(Error::from(error).context(format!("the URL of {name} can't be used")));
-            }
-        }
         match azure.as_slice() {
-            [] => Ok(None),
+            [] => resembling(context, repository).map(|()| None),
             [only] => Ok(Some(only.remote.clone())),
             several => Ok(Some(self.choose(context, several)?)),
         }
@@ -229,14 +224,15 @@ impl Push {
         Ok(remotes[chosen].remote.clone())
     }
 
-    /// Connects the repository here with one at the service, which may have to be made.
+    /// Connects the repository here with one at the service, which may have to be made. A dry run
+    /// says what would be done, and ends with nothing.
     fn connect(
         &self,
         context: &Context,
         repository: &Repository,
         known: Known,
         refspecs: &Refspecs,
-    ) -> Result<(Remote, bool), Error> {
+    ) -> Result<Option<(Remote, bool)>, Error> {
         let name = names::free_remote(repository)?;
         if let Some(reason) = self.needs_git_by_flag() {
             return Err(Error::message(Kind::Failed, reason).hint(format!(
@@ -257,12 +253,17 @@ impl Push {
         let create = self.create || (!is_there(&found) && self.may_create(context, &place)?);
         let wanted = Wanted { create, ..Wanted::default() };
         place::may_make(&place, &found, wanted)?;
+        if self.dry_run {
+            tell_what_would_be_made(context, &place, &found);
+            context.ui.status(format_args!("Would add remote {name}, and push"));
+            return Ok(None);
+        }
         let found = place::make(context, &place, found, &sign_in.credential, wanted)?;
         remote_add::add(context, repository, &name, &found.url, Wish::default())?;
         let remote = repository
             .remote(&name)?
             .ok_or_else(|| Error::message(Kind::Failed, format!("the remote {name} is gone")))?;
-        Ok((remote, found.made))
+        Ok(Some((remote, found.made)))
     }
 
     fn may_create(&self, context: &Context, place: &Place) -> Result<bool, Error> {
@@ -273,10 +274,16 @@ impl Push {
         Ok(context.ui.confirm(&question, true, "--create")?)
     }
 
-    /// The remote is there and its repository is not: it can be made, and the push goes on.
-    fn make_missing(&self, context: &Context, remote: &Remote, error: Error) -> Result<(), Error> {
+    /// The remote is there and its repository is not: it can be made, and the push goes on. False in
+    /// a dry run, which says what would be done.
+    fn make_missing(
+        &self,
+        context: &Context,
+        remote: &Remote,
+        error: Error,
+    ) -> Result<bool, Error> {
         let url = names::judge(context, remote)?;
-        let place = place_of(&url);
+        let place = Place::from(&url);
         if !self.create && !context.ui.can_ask() {
             return Err(error);
         }
@@ -285,16 +292,29 @@ impl Push {
         let create = self.create || (!is_there(&found) && self.may_create(context, &place)?);
         let wanted = Wanted { create, ..Wanted::default() };
         place::may_make(&place, &found, wanted)?;
+        if self.dry_run {
+            tell_what_would_be_made(context, &place, &found);
+            return Ok(false);
+        }
         place::make(context, &place, found, &sign_in.credential, wanted)?;
-        Ok(())
+        Ok(true)
     }
 
     /// What libgit2 can't do ends with the command of git that does it.
-    fn needs_git(&self, context: &Context, remote: &Remote) -> Result<(), Error> {
+    fn needs_git(
+        &self,
+        context: &Context,
+        repository: &Repository,
+        remote: &Remote,
+    ) -> Result<(), Error> {
         let ssh =
             context.service.remote(&remote.push_url).is_ok_and(|url| url.protocol == Protocol::Ssh);
-        let reason =
-            if ssh { Some("git itself pushes over SSH") } else { self.needs_git_by_flag() };
+        let reason = match ssh {
+            true => Some("git itself pushes over SSH"),
+            // libgit2 counts what the server needs from a history that it takes for whole.
+            false if repository.is_shallow() => Some("git itself pushes from a shallow clone"),
+            false => self.needs_git_by_flag(),
+        };
         match reason {
             Some(reason) => Err(Error::message(Kind::Failed, reason)
                 .hint(format!("`{}`", self.as_git(&remote.name)))),
@@ -345,8 +365,42 @@ impl Push {
     }
 }
 
+/// A remote that only resembles one of Azure DevOps is worth a word before another is added.
+fn resembling(context: &Context, repository: &Repository) -> Result<(), Error> {
+    for remote in repository.remotes()? {
+        if let Err(error) = context.service.remote(&remote.push_url)
+            && !error.is_foreign()
+        {
+            let name = visible(&remote.name);
+            return Err(Error::from(error).context(format!("the URL of {name} can't be used")));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the remote leads to what the flags name: they are for where no remote says it, and
+/// whoever gives them means them.
+fn agrees(context: &Context, remote: &Remote, known: &Known) -> Result<(), Error> {
+    let url = names::judge(context, remote)?;
+    let differs = known.organization.as_ref().is_some_and(|it| *it != url.organization)
+        || known.project.as_ref().is_some_and(|it| *it != url.project)
+        || known.repository.as_ref().is_some_and(|it| *it != url.repository);
+    if !differs {
+        return Ok(());
+    }
+    let (name, place) = (visible(&remote.name), Place::from(&url));
+    Err(Error::message(Kind::Usage, format!("the remote {name} is for {place}, and the flags name another"))
+        .hint("leave them out, or add a remote for the other: `git vsts remote-add NAME ORG/PROJECT/REPO`"))
+}
+
+fn tell_what_would_be_made(context: &Context, place: &Place, found: &azure::Lookup) {
+    if !is_there(found) {
+        context.ui.status(format_args!("Would create {}/{}", place.project, place.repository));
+    }
+}
+
 /// Pushes to a remote that was judged, with the sign-in for it.
-pub(super) fn push(
+pub(in crate::commands) fn push(
     context: &Context,
     repository: &Repository,
     remote: &Remote,
@@ -386,7 +440,7 @@ pub(super) fn push(
     let pushed = repository.push(&pack, access, &mut on);
     drop(progress);
     let references =
-        pushed.map_err(|error| explain(context, &url, &remote.name, &signer, error))?;
+        pushed.map_err(|error| refused::explain(context, &url, &remote.name, &signer, error))?;
     if !options.dry_run && !options.no_set_upstream {
         let done = set_upstream(repository, remote, &references);
         // The push is done, and that must be told above all.
@@ -419,122 +473,6 @@ impl Signer {
 
     fn authorization(&self) -> Option<SecretString> {
         self.sign_in.as_ref().and_then(|sign_in| sign_in.credential.authorization())
-    }
-}
-
-/// What a push that was not answered means.
-///
-/// A credential that git refused is asked about once more, by REST: only one that both refuse is
-/// forgotten, and only one that was kept.
-fn explain(
-    context: &Context,
-    url: &RemoteUrl,
-    remote: &str,
-    signer: &Signer,
-    error: PushError,
-) -> Error {
-    let refusal = match error {
-        PushError::Http(http::Error::Refused(ref refusal)) => refusal.clone(),
-        PushError::Plan(error) => return not_planned(error, remote),
-        error => return error.into(),
-    };
-    let place = place_of(url);
-    match refusal.reason {
-        Reason::NoRepository | Reason::NoProject | Reason::NotFound => match &signer.sign_in {
-            Some(sign_in) => why_missing(context, &place, sign_in, error),
-            None => place::no_repository(&place).missing_repository(),
-        },
-        _ if !refusal.is_about_sign_in() => Error::from(error),
-        _ => match &signer.sign_in {
-            Some(sign_in) => settle(context, &place.organization, sign_in, *refusal),
-            None => Error::from(error).without_hints().hint(
-                "the sign-in is that of `http.extraHeader`: see `git config --show-origin --get-regexp extraheader`",
-            ),
-        },
-    }
-}
-
-/// Why git finds no repository: the service answers git alike where it is not there, where it is
-/// disabled and where the project is missing, and REST tells them apart.
-fn why_missing(context: &Context, place: &Place, sign_in: &SignIn, error: PushError) -> Error {
-    let found = match place::look(context, place, &sign_in.credential) {
-        Ok(found) => found,
-        Err(error) => return error,
-    };
-    match (place::may_make(place, &found, Wanted::default()), found) {
-        (Err(error), azure::Lookup::NoRepository) => error.missing_repository(),
-        (Err(error), _) => error,
-        (Ok(()), _) => {
-            Error::from(error).context(format!("{place} is there, and git does not find it"))
-        }
-    }
-}
-
-fn settle(
-    context: &Context,
-    organization: &Organization,
-    sign_in: &SignIn,
-    refusal: http::Refusal,
-) -> Error {
-    match account(context, organization, &sign_in.credential) {
-        // A scope that is missing is a 401. A page is from somebody on the way.
-        Ok(()) if refusal.status != 401 => Error::message(
-            Kind::Network,
-            format!(
-                "{} takes the sign-in, but answered git with what is not git's protocol",
-                refusal.host
-            ),
-        )
-        .hint("something on the way may have answered in its place: check the proxy"),
-        Ok(()) => azure::Error::MissingScope {
-            organization: organization.clone(),
-            scope: azure::Scope::CodeManage,
-        }
-        .into(),
-        Err(error @ azure::Error::SignedOut { .. }) => match sign_in.source {
-            Source::Environment(variable) => Error::from(error).without_hints().hint(format!(
-                "the token is that of {variable}: set another, from {}, or none",
-                organization.tokens_page()
-            )),
-            Source::Store(_) => forget(context, organization, sign_in, error),
-        },
-        // It could not be settled, so nothing is forgotten.
-        Err(error) => Error::from(error)
-            .context(format!("{} refused git, and could not be asked why", refusal.host)),
-    }
-}
-
-fn account(
-    context: &Context,
-    organization: &Organization,
-    credential: &Credential,
-) -> Result<(), azure::Error> {
-    let unsettled = |_| azure::Error::NoOrganization { organization: organization.clone() };
-    let client = context.rest_client(organization).map_err(unsettled)?;
-    let wait = |why: &str, pause| context.wait(why, pause);
-    context.azure(&client, organization, credential, &wait).account().map(drop)
-}
-
-/// Forgets a kept credential that is proved to be no good, unless another was kept meanwhile.
-fn forget(
-    context: &Context,
-    organization: &Organization,
-    sign_in: &SignIn,
-    error: azure::Error,
-) -> Error {
-    let is_same = context.kept(organization).is_ok_and(|kept| {
-        kept.is_some_and(|kept| kept.credential.same_secret(&sign_in.credential))
-    });
-    let forgot = is_same
-        && context
-            .keychain()
-            .is_ok_and(|keychain| keychain.delete(&organization.key()).unwrap_or_default());
-    let error = Error::from(error);
-    match forgot {
-        true => error.context(format!(
-            "the kept token for {organization} is no longer accepted, so it was forgotten"
-        )),
-        false => error,
     }
 }
 
@@ -628,14 +566,6 @@ fn address(url: &str) -> Result<Url, Error> {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     Ok(url)
-}
-
-fn place_of(url: &RemoteUrl) -> Place {
-    Place {
-        organization: url.organization.clone(),
-        project: url.project.clone(),
-        repository: url.repository.clone(),
-    }
 }
 
 fn is_there(found: &azure::Lookup) -> bool {
