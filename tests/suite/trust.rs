@@ -539,3 +539,28 @@ hint: if you trust it: `git config --global --add safe.directory /work`
     let output = sandbox.run(["push"]);
     assert_eq!(output.status, 0, "{output}");
 }
+
+#[test]
+fn what_is_to_be_committed_is_listed_without_running_anything() {
+    let sandbox = Sandbox::signed_in();
+    let _ = sandbox.git(["init", "--quiet"]);
+    sandbox.write("file", "x\n");
+    let _ = sandbox.git(["add", "file"]);
+    let pwned = sandbox.home().join("pwned");
+    let run = format!("touch '{}'; false", pwned.display());
+    let _ = sandbox.git(["config", "core.fsmonitor", &run]);
+    let (shown, status) = sandbox.on_terminal(["push"]).expect("Commit them?").press("n").end();
+    assert_data_eq!(shown, str![[r#"
+There is no commit yet.
+To be committed, 1 file:
+  file
+? Commit them? no
+error: there is no commit to push
+hint: `git add` what belongs in it, `git commit`, then `git vsts push`
+"#]].raw());
+    assert_eq!(status, 1);
+    assert!(!pwned.exists());
+    // git itself does run it.
+    let _ = sandbox.git(["status"]);
+    assert!(pwned.exists());
+}
