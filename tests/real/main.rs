@@ -1,1 +1,32 @@
-fn main() {}
+//! The built binary against real parts, here gnome-keyring on a session bus of its own. Each test
+//! needs something that `cargo test` does not, and is ignored without it; `tests/run` installs it.
+
+#![cfg(target_os = "linux")]
+
+mod interrupted;
+mod keychain;
+mod session;
+mod states;
+mod unlock;
+
+#[path = "../suite/sandbox.rs"]
+#[allow(dead_code, reason = "it is the suite's, which needs more of it")]
+mod sandbox;
+
+/// `cargo test` is hermetic, and a file that is not listed above is no test.
+#[test]
+fn every_test_of_every_file_here_waits_for_tests_run() {
+    let main = include_str!("main.rs");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if module == "main" {
+            continue;
+        }
+        assert!(main.contains(&format!("\nmod {module};")), "{module}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let tests = text.matches("\n#[test]\n").count();
+        assert_eq!(text.matches("\n#[test]\n#[ignore = \"needs ").count(), tests, "{module}");
+    }
+}
