@@ -69,7 +69,7 @@ pub enum Error {
     /// (CVE-2022-24765; `safe.directory`, git-config(1)).
     #[error("the repository {} belongs to somebody else", .path.display())]
     SomebodyElses {
-        /// Where it was looked for.
+        /// The top of it, as `safe.directory` names it.
         path: PathBuf,
     },
     /// A format that libgit2 can't read.
@@ -492,10 +492,11 @@ pub fn is_branch_name(name: &str) -> bool {
 fn open_error(path: &Path, error: &git2::Error) -> Error {
     let message = error.message();
     if error.code() == ErrorCode::Owner {
-        // "repository path '…' is not owned by current user": the folder that git wants named.
-        let named = message.split('\'').nth(1).map(Path::new);
-        let path: PathBuf = named.unwrap_or(path).components().collect();
-        return Error::SomebodyElses { path };
+        // git goes by the top of the worktree (`safe.directory`), and libgit2 names the part of it
+        // that is somebody else's.
+        let has_git = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
+        let top = path.ancestors().find(has_git).unwrap_or(path);
+        return Error::SomebodyElses { path: top.to_owned() };
     }
     let feature = [
         ("unknown object format", "the SHA-256 object format"),

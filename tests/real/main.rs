@@ -5,6 +5,7 @@
 
 mod interrupted;
 mod keychain;
+mod ownership;
 mod session;
 mod states;
 mod unlock;
