@@ -33,7 +33,6 @@ Signed in to contoso as ada@contoso.com; kept the token in this computer's keych
             "attribute.service = git-vsts".to_owned(),
             format!("attribute.username = {account}"),
             "label = Azure DevOps: contoso (git vsts)".to_owned(),
-            "schema = org.freedesktop.Secret.Generic".to_owned(),
             format!("secret = {record}"),
         ]
     );

@@ -232,8 +232,8 @@ impl Session {
         String::from_utf8(output.stdout).expect("a text")
     }
 
-    /// What another program sees of all matching items, a line an attribute, sorted, times left
-    /// out.
+    /// What another program sees of all matching items, a line an attribute, sorted. Times are left
+    /// out, and the schema, which gnome-keyring gives to some items and not to others.
     pub fn search(&self, attributes: &[&str]) -> Vec<String> {
         let arguments = [&["search", "--all"][..], attributes].concat();
         let output = self.command("secret-tool", &arguments).output().expect("secret-tool");
@@ -241,7 +241,9 @@ impl Session {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
         let shown = |line: &&str| {
-            !["created = ", "modified = ", "["].iter().any(|start| line.starts_with(start))
+            !["created = ", "modified = ", "schema = ", "["]
+                .iter()
+                .any(|start| line.starts_with(start))
         };
         let mut lines: Vec<_> = text.lines().filter(shown).map(str::to_owned).collect();
         lines.sort_unstable();
