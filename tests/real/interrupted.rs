@@ -140,7 +140,7 @@ fn twenty_first_logins_at_once_leave_one_item_with_the_whole_token_of_one() {
         sandbox.run(["status"]).to_string(),
         str![[r#"
 --- stdout
-contoso: signed in as ada@contoso.com by a personal access token in the keychain, valid
+contoso: signed in as ada@contoso.com by the personal access token in the keychain, valid
 No git repository here
 [exit 0]
 

@@ -47,7 +47,7 @@ fn status_says_that_it_is_in_the_keychain() {
         sandbox.run(["status"]).to_string(),
         str![[r#"
 --- stdout
-contoso: signed in as ada@contoso.com by a personal access token in the keychain, valid
+contoso: signed in as ada@contoso.com by the personal access token in the keychain, valid
 No git repository here
 [exit 0]
 
@@ -110,7 +110,7 @@ fn a_second_sign_in_replaces_the_first() {
         str![[r#"
 --- stderr
 Signed in to Contoso as grace@contoso.com; kept the token in this computer's keychain
-ada@contoso.com was signed in there before
+Replaced the sign-in of ada@contoso.com
 [exit 0]
 
 "#]]
@@ -135,8 +135,8 @@ fn organizations_are_listed_in_order_and_only_ours() {
         sandbox.run(["status", "--offline"]).to_string(),
         str![[r#"
 --- stdout
-contoso: signed in as ada@contoso.com by a personal access token in the keychain
-fabrikam: signed in as ada@contoso.com by a personal access token in the keychain
+contoso: signed in as ada@contoso.com by the personal access token in the keychain
+fabrikam: signed in as ada@contoso.com by the personal access token in the keychain
 No git repository here
 [exit 0]
 
@@ -238,7 +238,7 @@ fn of_two_items_the_newest_counts_and_a_sign_in_leaves_one() {
         sandbox.run(["status", "--offline"]).to_string(),
         str![[r#"
 --- stdout
-contoso: signed in as planted@contoso.com by a personal access token in the keychain
+contoso: signed in as planted@contoso.com by the personal access token in the keychain
 No git repository here
 [exit 0]
 
@@ -327,7 +327,7 @@ fn one_item_that_can_not_be_read_does_not_hide_the_others() {
         sandbox.run(["status"]).to_string(),
         str![[r#"
 --- stdout
-contoso: signed in as ada@contoso.com by a personal access token in the keychain, valid
+contoso: signed in as ada@contoso.com by the personal access token in the keychain, valid
 No git repository here
 --- stderr
 error: the sign-in to fabrikam can't be used

@@ -156,7 +156,7 @@ hint: if you trust it: `git config --global --add safe.directory /work`
         output.to_string(),
         str![[r#"
 --- stdout
-contoso: signed in as ada@contoso.com by a personal access token in a file, valid
+contoso: signed in as ada@contoso.com by the personal access token in a file, valid
 /work, on main
   origin: https://azure/contoso/shop/_git/web
 [exit 0]

@@ -48,7 +48,7 @@ fn a_person_who_unlocks_can_list_sign_in_and_forget() {
         shown,
         str![[r#"
 The keychain is locked; it asks for its password in a window
-contoso: signed in as ada@contoso.com by a personal access token in the keychain, valid
+contoso: signed in as ada@contoso.com by the personal access token in the keychain, valid
 /work, on main
   origin: https://azure/contoso/shop/_git/web
 "#]]
