@@ -115,7 +115,8 @@ impl Status {
             }
             false => print(context, &report, errors.is_empty()),
         };
-        warnings.iter().for_each(|error| error.warn(&context.ui));
+        // To set `GIT_VSTS_PAT`, for one, is what they advise.
+        warnings.into_iter().for_each(|error| error.without_hints().warn(&context.ui));
         // A reader that went away is no reason to end well.
         end(context, organization, report.logins, errors).and(printed)
     }

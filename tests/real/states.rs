@@ -154,8 +154,6 @@ fn a_token_of_the_environment_needs_no_keychain() {
         if state == State::Absent {
             assert_data_eq!(output.stderr, str![[r#"
 warning: there is no keychain: no Secret Service on the D-Bus session bus (org.freedesktop.DBus.Error.ServiceUnknown: The name org.freedesktop.secrets was not provided by any .service files)
-hint: set `GIT_VSTS_PAT` for one run, or keep the credential in a file that only you can read: `git vsts login --insecure-storage`
-hint: a desktop's keychain, such as gnome-keyring or KWallet, keeps it safer
 
 "#]].raw());
         }

@@ -412,8 +412,6 @@ contoso: signed in as ada@contoso.com by the personal access token in GIT_VSTS_P
   origin: https://azure/contoso/shop/_git/web
 --- stderr
 warning: there is no keychain: no D-Bus session bus (Failed to connect to address `unix:path=/nonexistent`: No such file or directory (os error 2))
-hint: set `GIT_VSTS_PAT` for one run, or keep the credential in a file that only you can read: `git vsts login --insecure-storage`
-hint: a desktop's keychain, such as gnome-keyring or KWallet, keeps it safer
 [exit 0]
 
 "#]].raw());
