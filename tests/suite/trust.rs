@@ -453,7 +453,7 @@ main → origin/main (new)
     let output = sandbox.run(["push"]);
     assert_data_eq!(said(&output), str![[r#"
 error: azure did not accept the sign-in
-hint: the sign-in is that of `http.extraHeader`: see `git config --show-origin --get-regexp extraheader`
+hint: the sign-in is that of `http.extraHeader`: see `git config --show-origin --name-only --get-regexp extraheader`
 [4]
 
 "#]].raw());
