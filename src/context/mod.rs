@@ -482,6 +482,7 @@ impl Context {
                 .filter(|it| !it.is_empty() && url.scheme() == "https")
                 .map(|it| SecretString::from(it.to_owned())),
             no_proxy: self.environment.no_proxy().map(str::to_owned),
+            plain: url.scheme() == "http",
             certificates: certificates.filter(|it| !it.is_empty()).map(|it| self.home_path(it)),
             ..Settings::default()
         })

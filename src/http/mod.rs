@@ -85,6 +85,9 @@ pub struct Settings {
     pub no_proxy: Option<String>,
     /// A PEM bundle whose certificates are trusted beside the system's.
     pub certificates: Option<PathBuf>,
+    /// Only plain http is spoken, to loopback: the system's certificates, which take a while to
+    /// read, are not needed.
+    pub plain: bool,
     /// Time limits.
     pub limits: Limits,
 }
@@ -96,6 +99,7 @@ impl PartialEq for Settings {
         proxy(self) == proxy(other)
             && self.no_proxy == other.no_proxy
             && self.certificates == other.certificates
+            && self.plain == other.plain
             && self.limits == other.limits
     }
 }
@@ -195,6 +199,9 @@ impl Client {
             .no_proxy();
         if let Some(proxy) = &settings.proxy {
             builder = builder.proxy(fault::proxy(proxy, settings.no_proxy.as_deref())?);
+        }
+        if settings.plain {
+            builder = builder.tls_certs_only([]);
         }
         if let Some(path) = &settings.certificates {
             builder = builder.tls_certs_merge(fault::certificates(path)?);

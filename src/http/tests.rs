@@ -567,6 +567,7 @@ fn through(proxy: &str, no_proxy: Option<&str>) -> Result<Client, Error> {
         proxy: Some(proxy.to_owned().into()),
         no_proxy: no_proxy.map(str::to_owned),
         certificates: None,
+        plain: false,
         limits: LIMITS,
     })
 }

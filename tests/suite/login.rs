@@ -1108,14 +1108,18 @@ fn a_variable_that_holds_no_token_is_named() {
     }
     sandbox.set("GIT_VSTS_PAT", "\"quoted\"");
     let output = sandbox.run(["remote-add", "contoso/shop/web"]);
-    assert_data_eq!(output.to_string(), str![[r#"
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
 --- stderr
 error: GIT_VSTS_PAT holds no token
   caused by: the token has quotes around it
 hint: paste the token alone, as the page shows it once, when it is made
 [exit 2]
 
-"#]].raw());
+"#]]
+        .raw()
+    );
 }
 
 #[test]

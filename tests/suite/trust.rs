@@ -550,14 +550,18 @@ fn what_is_to_be_committed_is_listed_without_running_anything() {
     let run = format!("touch '{}'; false", pwned.display());
     let _ = sandbox.git(["config", "core.fsmonitor", &run]);
     let (shown, status) = sandbox.on_terminal(["push"]).expect("Commit them?").press("n").end();
-    assert_data_eq!(shown, str![[r#"
+    assert_data_eq!(
+        shown,
+        str![[r#"
 There is no commit yet.
 To be committed, 1 file:
   file
 ? Commit them? no
 error: there is no commit to push
 hint: `git add` what belongs in it, `git commit`, then `git vsts push`
-"#]].raw());
+"#]]
+        .raw()
+    );
     assert_eq!(status, 1);
     assert!(!pwned.exists());
     // git itself does run it.
