@@ -114,6 +114,7 @@ hint: make a token with "Code: read, write & manage" at https://azure/contoso/_u
 #[test]
 fn a_refusal_that_can_t_be_settled_forgets_nothing() {
     let mut shown = String::new();
+    let sandbox = Sandbox::connected();
     for answer in [
         Answer::throttled(3600),
         Answer::conditional_access(),
@@ -121,7 +122,7 @@ fn a_refusal_that_can_t_be_settled_forgets_nothing() {
         Answer::reset(),
         Answer::json(200, &serde_json::json!({ "authenticatedUser": null })),
     ] {
-        let sandbox = Sandbox::connected();
+        sandbox.azure.clear_answers();
         sandbox.azure.answer(Rule::any(INFO_REFS), Answer::status(401));
         sandbox.azure.answer(Rule::any(CONNECTION), answer);
         shown.push_str(&said(&sandbox.run(["push"])));
@@ -223,9 +224,10 @@ fn each_refusal_at_git_is_told_in_plain_words() {
         ("418", text(418, "I am a teapot")),
     ];
     let mut shown = String::new();
+    let sandbox = Sandbox::connected();
     for path in [INFO_REFS, RECEIVE_PACK] {
         for (what, answer) in &table {
-            let sandbox = Sandbox::connected();
+            sandbox.azure.clear_answers();
             sandbox.azure.answer(Rule::any(path), answer.clone());
             let output = sandbox.run(["push"]);
             shown.push_str(&format!("# {what} at {path}\n{}", said(&output)));
@@ -430,10 +432,11 @@ fn each_refusal_at_rest_is_told_in_plain_words() {
         ("no answer", Answer::reset()),
     ];
     let mut shown = String::new();
+    let sandbox = Sandbox::signed_in();
+    sandbox.contoso().repository("shop", "web");
+    sandbox.repository();
     for (what, answer) in &table {
-        let sandbox = Sandbox::signed_in();
-        sandbox.contoso().repository("shop", "web");
-        sandbox.repository();
+        sandbox.azure.clear_answers();
         sandbox.azure.answer(Rule::any("…/_apis/git/repositories/web"), answer.clone());
         let output = sandbox.run(["remote-add", "origin", "contoso/shop/web"]);
         shown.push_str(&format!("# {what}\n{}", said(&output)));
@@ -525,9 +528,10 @@ fn no_redirect_is_followed_by_git_or_rest() {
     let (other, came) = listener();
     let elsewhere = format!("{other}/contoso/shop/_git/web/info/refs?service=git-receive-pack");
     let mut shown = String::new();
+    let sandbox = Sandbox::connected();
     for status in [301, 302, 303, 307, 308] {
         for path in [INFO_REFS, RECEIVE_PACK] {
-            let sandbox = Sandbox::connected();
+            sandbox.azure.clear_answers();
             let answer = Answer::redirect(&elsewhere).with_status(status);
             sandbox.azure.answer(Rule::any(path), answer);
             let output = sandbox.run(["push"]);
@@ -535,7 +539,7 @@ fn no_redirect_is_followed_by_git_or_rest() {
             shown = format!("{text}{}", shown.replace(&text, ""));
             assert!(is_kept(&sandbox));
         }
-        let sandbox = Sandbox::connected();
+        sandbox.azure.clear_answers();
         let answer = Answer::redirect(&elsewhere).with_status(status);
         sandbox.azure.answer(Rule::any("…/_apis/…"), answer);
         let output = sandbox.run(["remote-add", "again", "contoso/shop/web"]);
