@@ -349,14 +349,12 @@ error: azure asks for fewer requests: The request has been canceled: Request was
 hint: try again in 3600 s
 [5]
 # 503 for ten minutes at …/git-receive-pack
-error: it is not known what the server did with the push
-  caused by: azure is unavailable (status 503)
-hint: see what is there with `git ls-remote`, then push again
+error: azure is unavailable (status 503)
+hint: try again in 600 s
 [5]
 # 503 at …/git-receive-pack
-error: it is not known what the server did with the push
-  caused by: azure is unavailable (status 503)
-hint: see what is there with `git ls-remote`, then push again
+error: azure is unavailable (status 503)
+hint: try again in a minute; https://status.dev.azure.com says how the service is
 [5]
 # 500 at …/git-receive-pack
 error: it is not known what the server did with the push
