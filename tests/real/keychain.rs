@@ -229,10 +229,11 @@ fn with_a_planted_item(session: &Session, secret: &str) {
 fn of_two_items_the_newest_counts_and_a_sign_in_leaves_one() {
     let (session, _) = Session::signed_in();
     let sandbox = &session.sandbox;
-    with_a_planted_item(
-        &session,
-        r#"{"version":1,"organization":"","account":"planted@contoso.com","kind":"pat","token":"planted"}"#,
+    let organization = sandbox.url("contoso");
+    let planted = format!(
+        r#"{{"version":1,"organization":"{organization}","account":"planted@contoso.com","kind":"pat","token":"planted"}}"#
     );
+    with_a_planted_item(&session, &planted);
     assert_eq!(session.items(), 2);
     assert_data_eq!(
         sandbox.run(["status", "--offline"]).to_string(),
