@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{init, login, logout, push, remote_add, status};
 use crate::context::{Context, Environment, SystemClock};
+use crate::credential::looks_like_token;
 use crate::error::{Error, Kind};
 use crate::ui::{Color, Interrupt, Settings, Ui};
 
@@ -171,7 +172,7 @@ fn quotes_a_value(error: &clap::Error) -> bool {
 /// computer can read them, and a shell keeps them.
 fn refuse_token(arguments: &[OsString]) -> Option<u8> {
     let is_token = |argument: &OsString| {
-        argument.to_str().is_some_and(|text| looks_like_token(text) || text.starts_with("--pat="))
+        argument.to_str().is_some_and(|text| holds_token(text) || text.starts_with("--pat="))
     };
     arguments.iter().any(is_token).then(|| {
         let _ = writeln!(
@@ -200,21 +201,10 @@ fn refuse_password() -> u8 {
     Kind::Usage.status()
 }
 
-/// Whether a text holds something of one of the two forms of a personal access token, alone, behind
-/// `--option=` or within a URL: 84 characters with `AZDO` before the last four and their four, or 52
-/// of base32 ("Use personal access tokens", learn.microsoft.com). Nothing else that an argument can
-/// be has either.
-fn looks_like_token(text: &str) -> bool {
-    text.split(|character: char| !character.is_ascii_alphanumeric()).any(is_token)
-}
-
-fn is_token(word: &str) -> bool {
-    let base32 = word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
-    match word.len() {
-        84 => word.get(76..80) == Some("AZDO"),
-        52 => base32 && word.bytes().any(|byte| byte.is_ascii_digit()),
-        _ => false,
-    }
+/// Whether a text holds what looks like a token, alone, behind `--option=` or within a URL. Nothing
+/// else that an argument can be has its form.
+fn holds_token(text: &str) -> bool {
+    text.split(|character: char| !character.is_ascii_alphanumeric()).any(looks_like_token)
 }
 
 #[cfg(test)]
@@ -244,7 +234,7 @@ mod tests {
             (&"0".repeat(64), false),
             ("main", false),
         ] {
-            assert_eq!(looks_like_token(text), is_token, "{text}");
+            assert_eq!(holds_token(text), is_token, "{text}");
         }
     }
 }

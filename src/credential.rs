@@ -210,6 +210,18 @@ impl Kept {
     }
 }
 
+/// Whether a text has one of the two forms of a personal access token: 84 characters with `AZDO` at
+/// 76, or 52 of base32 with a digit ("Use personal access tokens", learn.microsoft.com). It is for
+/// what may be a token by mistake, in an argument or a URL; never to refuse one as a token.
+pub fn looks_like_token(text: &str) -> bool {
+    let base32 = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
+    match text.len() {
+        84 => text.get(76..80) == Some("AZDO"),
+        52 => base32 && text.bytes().any(|byte| byte.is_ascii_digit()),
+        _ => false,
+    }
+}
+
 fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())
 }

@@ -47,7 +47,7 @@ impl Login {
             context.use_file();
         }
         let organization = names::organization(context, self.organization.as_deref(), "ORG")?;
-        name_overrides(context)?;
+        name_overrides(context);
         let how = match self.pat_stdin {
             true => How::Stdin,
             false => How::Question,
@@ -219,11 +219,10 @@ fn tell(
 }
 
 /// Names each override of the environment: a sign-in goes to where they say.
-pub(super) fn name_overrides(context: &Context) -> Result<(), Error> {
+pub(super) fn name_overrides(context: &Context) {
     for (name, value) in overrides(context) {
         context.ui.warning(format_args!("{name} is in force: {value}"));
     }
-    Ok(())
 }
 
 /// The overrides in force, with what they say.

@@ -1,7 +1,6 @@
 //! The repository at the service: looked for, and made where that is wanted.
 
 use super::login::{self, How};
-use super::names::Known;
 use crate::azure::Lookup;
 use crate::context::{Context, SignIn};
 use crate::credential::Credential;
@@ -17,21 +16,6 @@ pub struct Place {
     pub project: ProjectName,
     /// The repository.
     pub repository: RepositoryName,
-}
-
-impl TryFrom<Known> for Place {
-    type Error = Known;
-
-    fn try_from(known: Known) -> Result<Self, Known> {
-        match known {
-            Known {
-                organization: Some(organization),
-                project: Some(project),
-                repository: Some(repository),
-            } => Ok(Self { organization, project, repository }),
-            known => Err(known),
-        }
-    }
 }
 
 impl From<&RemoteUrl> for Place {
@@ -88,7 +72,7 @@ pub fn signed_in(context: &Context, organization: &Organization) -> Result<SignI
         return Ok(sign_in);
     }
     if context.ui.can_ask() {
-        login::name_overrides(context)?;
+        login::name_overrides(context);
         return login::sign_in(context, organization, How::Question);
     }
     let error = not_signed_in(organization);

@@ -6,7 +6,7 @@ use super::place::Place;
 use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, held_reference, refused_reference};
 use crate::remote::RemoteUrl;
-use crate::repository::{Id, Kind, Outcome, Pushed};
+use crate::repository::{Id, Kind, Outcome, Pushed, short};
 use crate::text::visible;
 
 /// The object that `--json` prints; documented in the manual, and only ever extended.
@@ -183,9 +183,4 @@ fn tell_done(context: &Context, remote: &str, pushed: &Pushed, reference: &str) 
         }
         None => context.ui.status(format_args!("{remote}/{reference}{notes}")),
     }
-}
-
-/// A reference's name as a person says it.
-fn short(reference: &str) -> &str {
-    crate::repository::short(reference)
 }

@@ -92,7 +92,7 @@ struct Found {
 
 impl Status {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
-        login::name_overrides(context)?;
+        login::name_overrides(context);
         let repository = context.repository()?;
         let remote = here(context, repository.as_ref())?;
         let organization = remote.as_ref().map(|remote| remote.organization.clone());

@@ -25,7 +25,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 pub use fault::{Error, TlsFault};
-pub use refusal::{Reason, Refusal};
+pub use refusal::{Reason, Refusal, code_in, permission_in};
 pub use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName,
     PROXY_AUTHORIZATION,

@@ -82,8 +82,6 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Where a redirect leads: scheme and host only.
     pub location: Option<String>,
-    /// What Microsoft's support asks for.
-    pub activity: Option<String>,
 }
 
 impl std::error::Error for Refusal {}
@@ -170,7 +168,6 @@ impl Refusal {
             message,
             retry_after: retry_after(headers, now),
             location,
-            activity: text_of(headers, "activityid"),
         };
         refusal.reason = refusal.meaning();
         let says_itself = matches!(refusal.reason, Reason::SignedOut | Reason::Redirected);
@@ -193,7 +190,6 @@ impl Refusal {
             message: None,
             retry_after: None,
             location: None,
-            activity: None,
         }
     }
 
@@ -209,9 +205,7 @@ impl Refusal {
 
     /// The permission that is missing, as `Git 'GenericContribute'` is named in TF401027.
     pub fn permission(&self) -> Option<&str> {
-        let message = self.message.as_deref()?;
-        let (_, rest) = message.split_once("need the Git '")?;
-        rest.split_once('\'').map(|(name, _)| name)
+        permission_in(self.message.as_deref()?)
     }
 
     /// Whether this says that the credential is no good, rather than what it is used for.
@@ -333,6 +327,17 @@ fn split(sentence: &str) -> (Option<String>, Option<String>) {
     }
 }
 
+/// The service's code in a text, such as `TF402455`.
+pub fn code_in(text: &str) -> Option<&str> {
+    code(text).map(|(start, end)| &text[start..end])
+}
+
+/// The permission that a text says is missing, as TF401027 names it: `Git 'GenericContribute'`.
+pub fn permission_in(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("need the Git '")?;
+    rest.split_once('\'').map(|(name, _)| name)
+}
+
 /// Where a code of the service (`TF` or `VS` and at least five digits) begins and ends.
 fn code(text: &str) -> Option<(usize, usize)> {
     for (start, _) in text.match_indices("TF").chain(text.match_indices("VS")) {
@@ -359,10 +364,6 @@ fn location(headers: &HeaderMap) -> Option<String> {
     let url = Url::parse(headers.get(header::LOCATION)?.to_str().ok()?).ok()?;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     Some(format!("{}://{}{port}", url.scheme(), url.host_str()?))
-}
-
-fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(|text| visible_within(text, 100))
 }
 
 #[cfg(test)]

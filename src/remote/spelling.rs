@@ -5,6 +5,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::error::Error;
+use crate::credential::looks_like_token;
 use crate::text;
 
 /// How much of somebody's text a message repeats, in characters.
@@ -247,16 +248,14 @@ pub(super) fn password_host(url: &str) -> Option<&str> {
         .split_once(':')
         .map(|(_, password)| password)
         .or_else(|| lower.split_once("%3a").map(|(_, password)| password));
-    let secret = password.is_some_and(|password| !password.is_empty()) || looks_like_token(user);
+    let secret = password.is_some_and(|password| !password.is_empty()) || is_token(user);
     secret.then(|| host.split(['/', ':', '?', '#', '\\']).next().unwrap_or_default())
 }
 
-/// Whether a user part is a personal access token (52 characters of base 32, or 84 with `AZDO` at 76) or anything as
-/// long, as an Entra token is. A mail address may be long, and has an `@` or `%40`.
-fn looks_like_token(user: &str) -> bool {
-    let base32 = |byte: u8| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte);
-    let old = user.len() == 52 && user.bytes().all(base32);
-    old || (user.len() >= 70 && !user.contains("%40") && !user.contains('@'))
+/// Whether a user part is a personal access token, or anything as long, as an Entra token is. A mail address may be
+/// long, and has an `@` or `%40`.
+fn is_token(user: &str) -> bool {
+    looks_like_token(user) || (user.len() >= 70 && !user.contains("%40") && !user.contains('@'))
 }
 
 /// Whether a text is a URL that holds a password or a token, so that it must not be repeated.

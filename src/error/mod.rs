@@ -1,6 +1,8 @@
 //! Facts become advice: the one place where an error of a module turns into what a person reads
 //! and into an exit status. Reading it is reading the voice of the whole program.
 
+mod reference;
+
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -10,11 +12,11 @@ use crate::credential;
 use crate::http::{self, Reason, Refusal, TlsFault};
 use crate::keychain;
 use crate::remote::{self, Organization};
-use crate::repository::{
-    self, CommitError, GitError, HookError, Kind as Change, PlanError, PushError,
-};
+use crate::repository::{self, CommitError, GitError, HookError, PlanError, PushError};
 use crate::signin::{askpass, pat};
 use crate::ui::{self, Signal, Ui};
+
+pub use reference::{Trouble, held_reference, refused_reference, unknown_reference};
 
 /// What kind of end this is; scripts act on its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -613,127 +615,4 @@ impl From<ui::Error> for Error {
             _ => Self::new(Kind::Failed, error),
         }
     }
-}
-
-/// A reference that did not get where it should: what is said of it, and what to do.
-pub struct Trouble {
-    /// The sentence.
-    pub message: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-/// A reference that the server refused: the service's reason in plain words, the code behind it.
-pub fn refused_reference(
-    organization: &Organization,
-    remote: &str,
-    reference: &str,
-    reason: &str,
-) -> Trouble {
-    let refusal = format!("{organization} refused the push to {reference}");
-    let shown: Vec<_> = crate::text::lines(reason, 50, 400).collect();
-    let whole = shown.join("\n");
-    let (plain, hint) = if reason.contains("TF402455") || reason.contains("TF402456") {
-        (
-            Some("pull requests only"),
-            Some(format!("push a branch instead: `git vsts push {remote} HEAD:refs/heads/NAME`")),
-        )
-    } else if let Some(permission) = named_permission(reason) {
-        return Trouble {
-            message: format!(
-                "{refusal}: this account lacks the permission {permission} (TF401027)"
-            ),
-            hint: Some(ask_for(&permission)),
-        };
-    } else if reason.contains("VS403654") {
-        return Trouble {
-            message: format!("{refusal}: it holds secrets\n{whole}"),
-            hint: Some("revoke each of them, and take them out of every commit that was not pushed yet, for instance with `git rebase --interactive`".to_owned()),
-        };
-    } else if reason.contains("VS403658") {
-        return Trouble {
-            message: format!("{refusal}: a file is larger than the repository allows\n{whole}"),
-            hint: Some(
-                "take it out of the commits, or keep it with Git LFS: https://git-lfs.com"
-                    .to_owned(),
-            ),
-        };
-    } else if reason.contains("TF401028")
-        || reason.contains("fetch first")
-        || reason.contains("non-fast-forward")
-    {
-        (
-            Some("somebody pushed to it meanwhile"),
-            Some(format!(
-                "get their work and push again: `git pull --rebase {remote} {reference}`"
-            )),
-        )
-    } else {
-        (None, None)
-    };
-    let message = match (plain, code(reason)) {
-        (Some(plain), Some(code)) => format!("{refusal}: {plain} ({code})"),
-        (Some(plain), None) => format!("{refusal}: {plain}"),
-        (None, _) if whole.is_empty() => format!("{refusal} and gave no reason"),
-        (None, _) => format!("{refusal}: {whole}"),
-    };
-    Trouble { message, hint }
-}
-
-fn named_permission(reason: &str) -> Option<String> {
-    let (_, rest) = reason.split_once("need the Git '")?;
-    rest.split_once('\'').map(|(name, _)| crate::text::visible_within(name, 60))
-}
-
-fn code(reason: &str) -> Option<&str> {
-    let start = reason.find("TF").or_else(|| reason.find("VS"))?;
-    let digits = reason[start + 2..].bytes().take_while(u8::is_ascii_digit).count();
-    (digits >= 5).then(|| &reason[start..start + 2 + digits])
-}
-
-/// A reference of which the server said nothing that can be understood.
-pub fn unknown_reference(remote: &str, reference: &str) -> Trouble {
-    Trouble {
-        message: format!(
-            "it is not known whether {reference} was pushed: the server's report says nothing of it"
-        ),
-        hint: Some(format!("see what is there: `git ls-remote {remote} {reference}`")),
-    }
-}
-
-/// A reference that was not sent, since commits at the server would be lost.
-pub fn held_reference(kind: Change, remote: &str, reference: &str) -> Trouble {
-    let pull = format!("get them and push again: `git pull --rebase {remote} {reference}`");
-    let (what, hint) = match kind {
-        Change::Behind => (
-            format!("{reference} is behind: the server has commits that come after it"),
-            format!("get them: `git pull {remote} {reference}`"),
-        ),
-        Change::Diverged => (
-            format!(
-                "{reference} and the server's went apart: each has commits that the other has not"
-            ),
-            pull,
-        ),
-        Change::Unrelated => (
-            format!("{reference} and the server's have no commit in common"),
-            format!(
-                "put yours on top of it, `git pull --rebase {remote} {reference}`, or push to another branch"
-            ),
-        ),
-        Change::Unseen { never_fetched: true } => (
-            format!(
-                "the server has commits on {reference} that were never fetched; it may have begun on its own, with a README for instance"
-            ),
-            format!("put yours on top of it: `git pull --rebase {remote} {reference}`"),
-        ),
-        Change::TagExists => (
-            format!("the server has a tag {reference} already, and it is another"),
-            format!(
-                "choose another name, or replace it: `git vsts push --force {remote} refs/tags/{reference}`"
-            ),
-        ),
-        _ => (format!("the server has commits on {reference} that are not here"), pull),
-    };
-    Trouble { message: what, hint: Some(hint) }
 }
