@@ -456,7 +456,12 @@ impl Repository {
         for reference in self.inner.references_glob(pattern)? {
             let reference = reference?;
             let target = reference.resolve()?.target();
-            if let (Ok(name), Some(target)) = (reference.name(), target) {
+            // To leave it out would be to claim that all was pushed.
+            let name = str::from_utf8(reference.name_bytes()).map_err(|_| {
+                let name = crate::text::visible_bytes(reference.name_bytes());
+                git2::Error::from_str(&format!("the name of {name} is not UTF-8"))
+            })?;
+            if let Some(target) = target {
                 found.push((name.to_owned(), target));
             }
         }

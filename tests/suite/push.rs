@@ -1616,3 +1616,19 @@ fn a_signed_request_goes_to_no_host_that_a_setting_names() {
         assert_eq!(request.header("x-corporation"), Some("yes"));
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_branch_whose_name_is_no_text_is_not_left_out_in_silence() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let sandbox = Sandbox::connected();
+    let name = std::ffi::OsStr::from_bytes(b"refs/heads/caf\xe9");
+    let _ = sandbox.git(["update-ref".as_ref(), name, "main".as_ref()]);
+    let output = sandbox.run(["push", "--all"]);
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+error: the repository can't be read: the name of refs/heads/caf� is not UTF-8
+[exit 1]
+
+"#]].raw());
+}
