@@ -12,13 +12,24 @@ use crate::credential::looks_like_token;
 use crate::error::{Error, Kind};
 use crate::ui::{Color, Interrupt, Settings, Ui};
 
+/// The part of the help that is not about arguments.
+const ENVIRONMENT: &str = "\
+Environment:
+  GIT_VSTS_PAT                   A token to use instead of what is kept, never stored
+  GIT_VSTS_ORG, GIT_VSTS_PROJECT The organization and the project where none is named
+  GIT_VSTS_STORE                 Where credentials are kept: keychain, file or none
+  CI, GIT_TERMINAL_PROMPT=0      Nothing is asked
+
+`git vsts COMMAND --help` says more of a command.";
+
 /// Connect a repository to Azure DevOps
 ///
 /// From any repository, `git vsts push` ends with the work in a repository of Azure DevOps: it
 /// signs you in, makes the repository if need be, adds the remote, and pushes.
 #[derive(Debug, Parser)]
 #[command(name = "git-vsts", bin_name = "git vsts", version, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true, infer_long_args = false, max_term_width = 100)]
+#[command(after_help = ENVIRONMENT)]
+#[command(infer_long_args = false, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -29,7 +40,7 @@ pub struct Cli {
 /// What every command takes.
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct Global {
-    /// Print errors only
+    /// Print no notes and no progress; the result, warnings and errors stay
     #[arg(short, long, global = true, help_heading = "On every command")]
     quiet: bool,
     /// Print more of what is done (can be repeated)
@@ -151,12 +162,15 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         );
         return Kind::Usage.status();
     }
-    // A closed pipe is no reason to complain.
-    let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
-        _ => Kind::Usage.status(),
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // A closed pipe is no reason to complain.
+        let _ = error.print();
+        return 0;
     }
+    // git takes `git vsts --help` for itself, and shows a manual page.
+    let text = error.render().to_string().replace("try '--help'", "try `-h`");
+    let _ = write!(std::io::stderr(), "{text}");
+    Kind::Usage.status()
 }
 
 /// Whether clap would repeat a value that it does not know what to do with.

@@ -90,12 +90,19 @@ impl Init {
             None => {}
         }
         let sign_in = place::signed_in(context, &place.organization)?;
-        let found = place::look(context, &place, &sign_in.credential)?;
+        let found = place::look(context, &place, &sign_in)?;
         place::may_make(&place, &found, self.wanted())?;
+        let is_empty = !matches!(&found, Lookup::Found(found) if !found.is_empty);
         let mut done = Done::default();
         let made = self.make(context, before, &place, found, &sign_in.credential, &mut done);
         let (repository, report) = made.map_err(|error| self.how_to_go_on(error, &place, &done))?;
         if !self.push {
+            if is_empty {
+                let git = if self.ssh { "git" } else { "git vsts" };
+                context
+                    .ui
+                    .status(format_args!("Nothing is there yet: `{git} push` sends what is here"));
+            }
             return report.print(context, self.json);
         }
         let pushed = self.push(context, &repository, &place)?;
@@ -270,9 +277,19 @@ impl Init {
         let Some(message) = &self.commit else { return Ok(false) };
         let changes = commit::prepare(context, repository)?;
         if changes.is_empty() {
+            context.ui.status(format_args!("Nothing to commit"));
             return Ok(false);
         }
         commit::show(context, &changes);
+        // What was asked for is done, but for what nobody may have thought of.
+        let suspicious = changes.iter().any(|change| change.looks_secret);
+        if suspicious
+            && context.ui.can_ask()
+            && !context.ui.confirm("Commit them all the same?", false, "--commit")?
+        {
+            return Err(Error::message(Kind::Failed, "nothing was committed")
+                .hint("name in .gitignore what is to be left out"));
+        }
         commit::commit(context, repository, message)?;
         Ok(true)
     }

@@ -14,6 +14,9 @@ use crate::remote::Organization;
 use crate::signin::{askpass, pat};
 use crate::ui::{self, SECRET_LIMIT};
 
+/// How often a token is asked for.
+const QUESTIONS: u32 = 3;
+
 /// Sign in to an Azure DevOps organization
 ///
 /// Asks for a personal access token, tries it against the organization, and keeps it in the
@@ -79,12 +82,12 @@ pub(super) fn sign_in(
     let store = context.store()?;
     context.keychain()?.ready().map_err(|error| not_kept(organization, error))?;
     let before = before(context, organization)?;
-    let pasted = match how {
-        How::Question => ask(context, organization)?,
-        How::Stdin => context.ui.read_secret_from_stdin(SECRET_LIMIT)?,
+    let (credential, account) = match how {
+        How::Question => ask_until_taken(context, organization)?,
+        How::Stdin => {
+            try_out(context, organization, &context.ui.read_secret_from_stdin(SECRET_LIMIT)?)?
+        }
     };
-    let credential = Credential::pat(pat::read(&pasted)?);
-    let account = prove(context, organization, &credential)?;
     let kept = Kept {
         organization: organization.url(),
         account: account.clone().unwrap_or_default(),
@@ -101,6 +104,38 @@ pub(super) fn sign_in(
     Ok(sign_in)
 }
 
+/// Asks again where a person mistyped, three times in all.
+fn ask_until_taken(
+    context: &Context,
+    organization: &Organization,
+) -> Result<(Credential, Option<String>), Error> {
+    explain(context, organization);
+    for _ in 1..QUESTIONS {
+        let pasted = ask(context, organization)?;
+        match try_out(context, organization, &pasted) {
+            Err(error) if context.ui.can_ask() && may_be_mistyped(&error) => {
+                error.print(&context.ui);
+            }
+            tried => return tried,
+        }
+    }
+    try_out(context, organization, &ask(context, organization)?)
+}
+
+fn may_be_mistyped(error: &Error) -> bool {
+    error.is_refused_sign_in() || error.kind() == Kind::Usage
+}
+
+fn try_out(
+    context: &Context,
+    organization: &Organization,
+    pasted: &SecretString,
+) -> Result<(Credential, Option<String>), Error> {
+    let credential = Credential::pat(pat::read(pasted)?);
+    let account = prove(context, organization, &credential)?;
+    Ok((credential, account))
+}
+
 /// What was kept so far. What can't be read names nobody, and is to be replaced.
 fn before(context: &Context, organization: &Organization) -> Result<Option<Kept>, Error> {
     match context.keychain()?.read(&organization.key()) {
@@ -110,14 +145,17 @@ fn before(context: &Context, organization: &Organization) -> Result<Option<Kept>
     }
 }
 
-fn ask(context: &Context, organization: &Organization) -> Result<SecretString, Error> {
+fn explain(context: &Context, organization: &Organization) {
     if context.ui.can_ask() {
         context.ui.status(format_args!(
-            "A personal access token signs you in. Make one at {}\nwith the scope \"{}\", then paste it here.",
+            "A personal access token signs you in. In the browser, make one at\n{}\nwith the scope \"{}\". It is shown there once:\ncopy it and paste it here, where nothing of it is shown.",
             organization.tokens_page(),
             azure::Scope::CodeManage.title()
         ));
     }
+}
+
+fn ask(context: &Context, organization: &Organization) -> Result<SecretString, Error> {
     let question = format!("Token for {organization}");
     if let Some(program) = context.askpass() {
         let patience = Duration::from_secs(300);

@@ -2,7 +2,7 @@
 
 use super::login::{self, How};
 use crate::azure::Lookup;
-use crate::context::{Context, SignIn};
+use crate::context::{Context, SignIn, Source};
 use crate::credential::Credential;
 use crate::error::{Error, Kind, sign_in_hint};
 use crate::remote::{Organization, ProjectName, RemoteUrl, RepositoryName};
@@ -94,11 +94,25 @@ pub fn not_signed_in(organization: &Organization) -> Error {
 ///
 /// # Errors
 /// It can't be looked for, or is there and can't be used.
-pub fn look(context: &Context, place: &Place, credential: &Credential) -> Result<Lookup, Error> {
+pub fn look(context: &Context, place: &Place, sign_in: &SignIn) -> Result<Lookup, Error> {
     let client = context.rest_client(&place.organization)?;
     let wait = |why: &str, pause| context.wait(why, pause);
-    let azure = context.azure(&client, &place.organization, credential, &wait);
-    Ok(azure.repository(&place.project, &place.repository)?)
+    let azure = context.azure(&client, &place.organization, &sign_in.credential, &wait);
+    let found = azure.repository(&place.project, &place.repository);
+    found.map_err(|error| blame(sign_in, &place.organization, error.into()))
+}
+
+/// A sign-in that is refused is that of a variable where one is set: to sign in again is no help.
+pub fn blame(sign_in: &SignIn, organization: &Organization, error: Error) -> Error {
+    match sign_in.source {
+        Source::Environment(variable) if error.is_refused_sign_in() => {
+            error.without_hints().hint(format!(
+                "the token is that of {variable}: set another, from {}, or none",
+                organization.tokens_page()
+            ))
+        }
+        _ => error,
+    }
 }
 
 /// Whether what is missing may be made.
@@ -120,8 +134,15 @@ pub fn may_make(place: &Place, found: &Lookup, wanted: Wanted<'_>) -> Result<(),
                 organization: organization.clone(),
                 project: project.clone(),
             };
+            let error = Error::from(error).without_hints();
+            // ORG/PROJECT was given for PROJECT/REPO.
+            if project.as_str().eq_ignore_ascii_case(organization.name()) {
+                return Err(error.hint(format!(
+                    "{project}/{repository} is read as a project and its repository; if {repository} is the project, name the repository too: `{organization}/{repository}/REPO`"
+                )));
+            }
             let target = crate::text::quoted(&place.to_string());
-            Err(Error::from(error).without_hints().hint(format!(
+            Err(error.hint(format!(
                 "check its spelling, or make it with `git vsts init {target} --create-project`"
             )))
         }

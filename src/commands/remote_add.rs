@@ -53,7 +53,7 @@ impl RemoteAdd {
         };
         check_name(context, &repository, &name, &place, wish, hint)?;
         let sign_in = place::signed_in(context, &place.organization)?;
-        let found = place::look(context, &place, &sign_in.credential)?;
+        let found = place::look(context, &place, &sign_in)?;
         let wanted = Wanted { create: self.create, ..Wanted::default() };
         place::may_make(&place, &found, wanted)?;
         let found = place::make(context, &place, found, &sign_in.credential, wanted)?;

@@ -60,6 +60,7 @@ pub struct Error {
     chain: Vec<String>,
     hints: Vec<String>,
     missing_repository: bool,
+    refused_sign_in: bool,
 }
 
 impl Error {
@@ -75,17 +76,29 @@ impl Error {
             }
             cause = error.source();
         }
-        Self { kind, chain, hints: Vec::new(), missing_repository: false }
+        Self { kind, chain, hints: Vec::new(), missing_repository: false, refused_sign_in: false }
     }
 
     /// An error that a command states itself.
     pub fn message(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, chain: vec![message.into()], hints: Vec::new(), missing_repository: false }
+        Self {
+            kind,
+            chain: vec![message.into()],
+            hints: Vec::new(),
+            missing_repository: false,
+            refused_sign_in: false,
+        }
     }
 
     /// An end whose reasons were printed already.
     pub fn printed(kind: Kind) -> Self {
-        Self { kind, chain: Vec::new(), hints: Vec::new(), missing_repository: false }
+        Self {
+            kind,
+            chain: Vec::new(),
+            hints: Vec::new(),
+            missing_repository: false,
+            refused_sign_in: false,
+        }
     }
 
     /// Says above the error what was being done.
@@ -121,6 +134,11 @@ impl Error {
     /// Whether the repository at the service is what is missing.
     pub fn is_missing_repository(&self) -> bool {
         self.missing_repository
+    }
+
+    /// Whether the service refused the credential itself.
+    pub fn is_refused_sign_in(&self) -> bool {
+        self.refused_sign_in
     }
 
     /// Its kind.
@@ -178,7 +196,8 @@ impl From<azure::Error> for Error {
             }
             E::SignedOut { organization, refusal } => {
                 let hint = sign_in_again(organization, refusal);
-                Self::new(Kind::SignedOut, error).hint(hint)
+                let refused = Self::new(Kind::SignedOut, error).hint(hint);
+                Self { refused_sign_in: true, ..refused }
             }
             E::MissingScope { organization, scope } => {
                 let hint = scope_hint(organization, *scope);

@@ -421,6 +421,11 @@ impl Repository {
         Ok(keys.iter().find_map(|key| configuration.get_string(key).ok()))
     }
 
+    /// Whether a branch here has this name.
+    pub fn has_branch(&self, name: &str) -> bool {
+        self.inner.find_branch(name, git2::BranchType::Local).is_ok()
+    }
+
     /// Whether the branch follows one of a remote.
     ///
     /// # Errors

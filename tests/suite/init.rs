@@ -106,6 +106,7 @@ fn a_second_run_changes_nothing_and_succeeds() {
 --- stdout
 https://azure/contoso/shop/_git/web
 --- stderr
+Nothing to commit
 Remote origin is there already: https://azure/contoso/shop/_git/web
 main → origin/main (up to date)
 [exit 0]
@@ -132,6 +133,7 @@ https://azure/contoso/shop/_git/web
 Made a git repository in /work
 Created shop/web
 Added remote origin: https://azure/contoso/shop/_git/web
+Nothing is there yet: `git vsts push` sends what is here
 [exit 0]
 
 "#]]
@@ -147,6 +149,7 @@ Added remote origin: https://azure/contoso/shop/_git/web
 https://azure/contoso/shop/_git/web
 --- stderr
 Remote origin is there already: https://azure/contoso/shop/_git/web
+Nothing is there yet: `git vsts push` sends what is here
 [exit 0]
 
 "#]]
@@ -169,6 +172,7 @@ https://azure/contoso/shop/_git/web
 Made a git repository in /work
 Created shop/web
 Added remote origin: https://azure/contoso/shop/_git/web
+Nothing is there yet: `git vsts push` sends what is here
 [exit 0]
 
 "#]]
@@ -190,6 +194,7 @@ https://azure/contoso/shop/_git/web
 --- stderr
 Created shop/web
 Added remote origin: https://azure/contoso/shop/_git/web
+Nothing is there yet: `git vsts push` sends what is here
 [exit 0]
 
 "#]]
@@ -384,6 +389,7 @@ Made a git repository in /work
 Created project contoso/tools
 Created tools/web
 Added remote origin: https://azure/contoso/tools/_git/web
+Nothing is there yet: `git vsts push` sends what is here
 [exit 0]
 
 "#]]
@@ -693,6 +699,7 @@ https://azure/contoso/shop/_git/web
 --- stderr
 Made a git repository in /work
 Added remote origin: https://azure/contoso/shop/_git/web
+Nothing is there yet: `git vsts push` sends what is here
 [exit 0]
 
 "#]]
@@ -871,6 +878,7 @@ fn an_empty_folder_has_nothing_to_push() {
     assert_data_eq!(output.to_string(), str![[r#"
 --- stderr
 Made a git repository in /work
+Nothing to commit
 error: /work has no file to push
 hint: add a file first
 hint: made so far: a git repository here; once this is settled, `git vsts init contoso/shop/web --commit First --push` goes on
@@ -1013,6 +1021,7 @@ warning: keys/server.pem may hold a secret; name it in .gitignore to leave it ou
 Committed: First
 Created shop/web
 Added remote origin: https://azure/contoso/shop/_git/web
+Nothing is there yet: `git vsts push` sends what is here
 [exit 0]
 
 "#]]
@@ -1049,6 +1058,7 @@ https://azure/contoso/shop/_git/web
 Made a git repository in /work
 Created shop/web
 Added remote origin: git@127.0.0.1:v3/contoso/shop/web
+Nothing is there yet: `git push` sends what is here
 [exit 0]
 
 "#]]
@@ -1063,6 +1073,7 @@ Added remote origin: git@127.0.0.1:v3/contoso/shop/web
 https://azure/contoso/shop/_git/web
 --- stderr
 Remote origin is there already: git@127.0.0.1:v3/contoso/shop/web
+Nothing is there yet: `git vsts push` sends what is here
 [exit 0]
 
 "#]]
@@ -1131,6 +1142,7 @@ hint: made so far: a git repository here and a commit of all that is here; once 
 --- stdout
 https://azure/contoso/shop/_git/web
 --- stderr
+Nothing to commit
 Created shop/web
 Added remote origin: https://azure/contoso/shop/_git/web
 remote: Analyzing objects... (5/5) (5 ms)
@@ -1173,6 +1185,7 @@ hint: made so far: a git repository here and a commit of all that is here; once 
 --- stdout
 https://azure/contoso/shop/_git/web
 --- stderr
+Nothing to commit
 Added remote origin: https://azure/contoso/shop/_git/web
 remote: Analyzing objects... (5/5) (5 ms)
 remote: Storing packfile... done (62 ms)
@@ -1215,6 +1228,7 @@ https://azure/contoso/tools/_git/web
 --- stderr
 Created tools/web
 Added remote origin: https://azure/contoso/tools/_git/web
+Nothing is there yet: `git vsts push` sends what is here
 [exit 0]
 
 "#]]
@@ -1364,14 +1378,17 @@ fn a_person_is_asked_for_what_is_not_known() {
         shown,
         str![[r#"
 ? Organization: https://azure/contoso/shop/_git/shop?path=/README.md
-A personal access token signs you in. Make one at https://azure/contoso/_usersSettings/tokens
-with the scope "Code: read, write & manage", then paste it here.
+A personal access token signs you in. In the browser, make one at
+https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage". It is shown there once:
+copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
 ? Project: tools
 Made a git repository in /work
 Created tools/work
 Added remote origin: https://azure/contoso/tools/_git/work
+Nothing is there yet: `git vsts push` sends what is here
 https://azure/contoso/tools/_git/work
 "#]]
         .raw()
@@ -1399,6 +1416,7 @@ fn a_project_is_typed_where_the_token_can_not_list_them() {
 Made a git repository in /work
 Created shop/work
 Added remote origin: https://azure/contoso/shop/_git/work
+Nothing is there yet: `git vsts push` sends what is here
 https://azure/contoso/shop/_git/work
 "#]]
         .raw()
@@ -1429,6 +1447,7 @@ fn a_legal_name_is_offered_where_the_folder_s_is_none() {
 Made a git repository in /work/_we:b
 Created shop/we-b
 Added remote origin: https://azure/contoso/shop/_git/we-b
+Nothing is there yet: `git vsts push` sends what is here
 https://azure/contoso/shop/_git/we-b
 "#]]
         .raw()
@@ -1468,4 +1487,54 @@ hint: sign in with `git vsts login contoso`
     );
     assert_eq!(status, 4);
     assert!(!sandbox.work().join(".git").exists());
+}
+
+#[test]
+fn what_may_be_a_secret_is_committed_by_a_person_who_says_so() {
+    let sandbox = Sandbox::signed_in();
+    sandbox.write(".env", "PASSWORD=x\n");
+    let (shown, status) = sandbox
+        .on_terminal(["init", "contoso/shop/web", "--commit", "First", "--push"])
+        .expect("Commit them all the same?")
+        .press("n")
+        .end();
+    assert_data_eq!(shown, str![[r#"
+Made a git repository in /work
+To be committed, 1 file:
+  .env
+warning: .env may hold a secret; name it in .gitignore to leave it out
+? Commit them all the same? no
+error: nothing was committed
+hint: name in .gitignore what is to be left out
+hint: made so far: a git repository here; once this is settled, `git vsts init contoso/shop/web --commit First --push` goes on
+"#]].raw());
+    assert_eq!(status, 1);
+    assert!(sandbox.requests().iter().all(|request| request.starts_with("GET")));
+}
+
+#[test]
+fn an_organization_and_a_project_alone_are_not_taken_for_more() {
+    let sandbox = Sandbox::signed_in();
+    let output = sandbox.run(["init", "contoso/shop"]);
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+error: contoso has no project contoso, or this account can't see it
+hint: contoso/shop is read as a project and its repository; if shop is the project, name the repository too: `contoso/shop/REPO`
+[exit 1]
+
+"#]].raw());
+}
+
+#[test]
+fn a_token_of_the_environment_that_is_refused_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.set("GIT_VSTS_PAT", "stale");
+    let output = sandbox.run(["init", "contoso/shop/web"]);
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+error: contoso did not accept the sign-in
+hint: the token is that of GIT_VSTS_PAT: set another, from https://azure/contoso/_usersSettings/tokens, or none
+[exit 4]
+
+"#]].raw());
 }

@@ -57,8 +57,10 @@ fn a_token_is_asked_for_on_a_terminal() {
         shown,
         str![[r#"
 ? Organization: contoso
-A personal access token signs you in. Make one at https://azure/contoso/_usersSettings/tokens
-with the scope "Code: read, write & manage", then paste it here.
+A personal access token signs you in. In the browser, make one at
+https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage". It is shown there once:
+copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
 "#]]
@@ -491,8 +493,10 @@ fn a_question_that_is_left_keeps_nothing() {
     assert_data_eq!(
         shown,
         str![[r#"
-A personal access token signs you in. Make one at https://azure/contoso/_usersSettings/tokens
-with the scope "Code: read, write & manage", then paste it here.
+A personal access token signs you in. In the browser, make one at
+https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage". It is shown there once:
+copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: 
 error: cancelled
 "#]]
@@ -703,7 +707,7 @@ error: unexpected argument '--token' found
 
 Usage: git vsts login <ORG>
 
-For more information, try '--help'.
+For more information, try `-h`.
 [exit 2]
 == -q login contoso PASSWORD
 --- stderr
@@ -1061,8 +1065,10 @@ fn a_name_that_is_no_organization_is_asked_again() {
 ? Organization: https://github.com/contoso
   github.com is not a host of Azure DevOps
 ? Organization: https://azure/contoso/shop
-A personal access token signs you in. Make one at https://azure/contoso/_usersSettings/tokens
-with the scope "Code: read, write & manage", then paste it here.
+A personal access token signs you in. In the browser, make one at
+https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage". It is shown there once:
+copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
 "#]]
@@ -1147,4 +1153,51 @@ hint: sign in again, which replaces it: `git vsts login fabrikam`
         .raw()
     );
     assert_eq!(sandbox.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn a_token_that_is_mistyped_is_asked_for_again_three_times_in_all() {
+    let sandbox = Sandbox::new();
+    let token = sandbox.token("contoso");
+    let (shown, status) = sandbox
+        .on_terminal(["login", "contoso"])
+        .expect("Token for contoso:")
+        .answer("mistyped")
+        .expect("hint:")
+        .expect("Token for contoso:")
+        .answer("two words")
+        .expect("hint:")
+        .expect("Token for contoso:")
+        .answer(&token)
+        .end();
+    assert_data_eq!(shown, str![[r#"
+A personal access token signs you in. In the browser, make one at
+https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage". It is shown there once:
+copy it and paste it here, where nothing of it is shown.
+? Token for contoso: ********
+error: the token was not kept
+  caused by: contoso did not accept the sign-in
+hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
+? Token for contoso: ********
+error: the token has a blank in it, so it is more or less than a token
+hint: paste the token alone, as the page shows it once, when it is made
+? Token for contoso: ********
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+"#]].raw());
+    assert_eq!(status, 0);
+
+    let (shown, status) = Sandbox::new()
+        .on_terminal(["login", "contoso"])
+        .expect("Token for contoso:")
+        .answer("one")
+        .expect("hint:")
+        .expect("Token for contoso:")
+        .answer("two")
+        .expect("hint:")
+        .expect("Token for contoso:")
+        .answer("three")
+        .end();
+    assert_eq!(shown.matches("did not accept").count(), 3, "{shown}");
+    assert_eq!(status, 4);
 }

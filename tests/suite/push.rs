@@ -1383,8 +1383,10 @@ To be committed, 2 files:
 Committed: First commit
 Nothing here points at Azure DevOps yet.
 ? Organization: contoso
-A personal access token signs you in. Make one at https://azure/contoso/_usersSettings/tokens
-with the scope "Code: read, write & manage", then paste it here.
+A personal access token signs you in. In the browser, make one at
+https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage". It is shown there once:
+copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
 ? Project: shop
@@ -1498,8 +1500,8 @@ fn flags_that_name_another_repository_than_the_remote_are_not_passed_over() {
         output.to_string(),
         str![[r#"
 --- stderr
-error: the remote origin is for contoso/shop/web, and the flags name another
-hint: leave them out, or add a remote for the other: `git vsts remote-add NAME ORG/PROJECT/REPO`
+error: the remote origin is for contoso/shop/web, and --repo says api
+hint: leave it out, or add a remote for the other: `git vsts remote-add NAME ORG/PROJECT/REPO`
 [exit 2]
 
 "#]]
@@ -1625,10 +1627,39 @@ fn a_branch_whose_name_is_no_text_is_not_left_out_in_silence() {
     let name = std::ffi::OsStr::from_bytes(b"refs/heads/caf\xe9");
     let _ = sandbox.git(["update-ref".as_ref(), name, "main".as_ref()]);
     let output = sandbox.run(["push", "--all"]);
-    assert_data_eq!(output.to_string(), str![[r#"
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
 --- stderr
 error: the repository can't be read: the name of refs/heads/caf� is not UTF-8
 [exit 1]
 
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_branch_in_the_place_of_a_remote_is_told() {
+    let output = Sandbox::connected().run(["push", "main"]);
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+error: there is no remote main
+hint: main is a branch here: `git vsts push origin main`
+[exit 2]
+
 "#]].raw());
+}
+
+#[test]
+fn a_project_that_is_missing_is_told_before_anything_is_asked() {
+    let sandbox = Sandbox::signed_in();
+    sandbox.repository();
+    let (shown, status) = sandbox.on_terminal(["push", "--project", "nosuch"]).end();
+    assert_data_eq!(shown, str![[r#"
+Nothing here points at Azure DevOps yet.
+error: contoso has no project nosuch, or this account can't see it
+hint: check its spelling, or make it with `git vsts init contoso/nosuch/work --create-project`
+"#]].raw());
+    assert_eq!(status, 1);
 }

@@ -36,7 +36,7 @@ pub struct Push {
     /// Push every branch
     #[arg(long, conflicts_with_all = ["tags", "delete"])]
     all: bool,
-    /// Push every tag too
+    /// Push every tag, and no branch but what is named
     #[arg(long, conflicts_with = "delete")]
     tags: bool,
     /// Push even where commits at the server are lost by it
@@ -174,6 +174,10 @@ impl Push {
         let repository = match found {
             Some(repository) => repository,
             None => {
+                let is_empty = |mut files: std::fs::ReadDir| files.next().is_none();
+                if std::fs::read_dir(context.directory()).is_ok_and(is_empty) {
+                    return Err(commit::nothing(context.directory()));
+                }
                 let directory = visible(&context.directory().display().to_string());
                 context.ui.status(format_args!("{directory} is no git repository yet."));
                 if !context.ui.confirm("Make it one?", true, "`git vsts init`")? {
@@ -249,8 +253,8 @@ impl Push {
             .check_sources(refspecs, Some(&name))
             .map_err(|error| not_planned(error, &name))?;
         let sign_in = place::signed_in(context, &place.organization)?;
-        let found = place::look(context, &place, &sign_in.credential)?;
-        let create = self.create || (!is_there(&found) && self.may_create(context, &place)?);
+        let found = place::look(context, &place, &sign_in)?;
+        let create = self.create || self.may_create(context, &place, &found)?;
         let wanted = Wanted { create, ..Wanted::default() };
         place::may_make(&place, &found, wanted)?;
         if self.dry_run {
@@ -266,8 +270,14 @@ impl Push {
         Ok(Some((remote, found.made)))
     }
 
-    fn may_create(&self, context: &Context, place: &Place) -> Result<bool, Error> {
-        if !context.ui.can_ask() {
+    /// Asks, where there is something to ask: a project is not made on the way.
+    fn may_create(
+        &self,
+        context: &Context,
+        place: &Place,
+        found: &azure::Lookup,
+    ) -> Result<bool, Error> {
+        if !matches!(found, azure::Lookup::NoRepository) || !context.ui.can_ask() {
             return Ok(false);
         }
         let question = format!("Make the repository {}/{}?", place.project, place.repository);
@@ -288,8 +298,8 @@ impl Push {
             return Err(error);
         }
         let sign_in = place::signed_in(context, &place.organization)?;
-        let found = place::look(context, &place, &sign_in.credential)?;
-        let create = self.create || (!is_there(&found) && self.may_create(context, &place)?);
+        let found = place::look(context, &place, &sign_in)?;
+        let create = self.create || self.may_create(context, &place, &found)?;
         let wanted = Wanted { create, ..Wanted::default() };
         place::may_make(&place, &found, wanted)?;
         if self.dry_run {
@@ -382,15 +392,32 @@ fn resembling(context: &Context, repository: &Repository) -> Result<(), Error> {
 /// whoever gives them means them.
 fn agrees(context: &Context, remote: &Remote, known: &Known) -> Result<(), Error> {
     let url = names::judge(context, remote)?;
-    let differs = known.organization.as_ref().is_some_and(|it| *it != url.organization)
-        || known.project.as_ref().is_some_and(|it| *it != url.project)
-        || known.repository.as_ref().is_some_and(|it| *it != url.repository);
-    if !differs {
+    let named = [
+        (
+            "--org",
+            known
+                .organization
+                .as_ref()
+                .filter(|it| **it != url.organization)
+                .map(ToString::to_string),
+        ),
+        (
+            "--project",
+            known.project.as_ref().filter(|it| **it != url.project).map(ToString::to_string),
+        ),
+        (
+            "--repo",
+            known.repository.as_ref().filter(|it| **it != url.repository).map(ToString::to_string),
+        ),
+    ];
+    let Some((flag, Some(other))) = named.into_iter().find(|(_, other)| other.is_some()) else {
         return Ok(());
-    }
-    let (name, place) = (visible(&remote.name), Place::from(&url));
-    Err(Error::message(Kind::Usage, format!("the remote {name} is for {place}, and the flags name another"))
-        .hint("leave them out, or add a remote for the other: `git vsts remote-add NAME ORG/PROJECT/REPO`"))
+    };
+    let message =
+        format!("the remote {} is for {}, and {flag} says {other}", remote.name, Place::from(&url));
+    Err(Error::message(Kind::Usage, message).hint(
+        "leave it out, or add a remote for the other: `git vsts remote-add NAME ORG/PROJECT/REPO`",
+    ))
 }
 
 fn tell_what_would_be_made(context: &Context, place: &Place, found: &azure::Lookup) {
@@ -547,6 +574,11 @@ fn no_remote(context: &Context, repository: &Repository, name: &str) -> Result<E
     let names: Vec<String> =
         repository.remotes()?.iter().map(|remote| visible(&remote.name)).collect();
     let error = Error::message(Kind::Usage, format!("there is no remote {shown}"));
+    if repository.has_branch(name) {
+        let remote = names.first().map_or("REMOTE", String::as_str);
+        return Ok(error
+            .hint(format!("{shown} is a branch here: `git vsts push {remote} {}`", quoted(name))));
+    }
     Ok(match names.is_empty() {
         true => error.hint("leave it out: `git vsts push` adds one"),
         false => error.hint(format!("there is {}", names.join(", "))),

@@ -44,7 +44,7 @@ pub(super) fn explain(
 /// Why git finds no repository: the service answers git alike where it is not there, where it is
 /// disabled and where the project is missing, and REST tells them apart.
 fn why_missing(context: &Context, place: &Place, sign_in: &SignIn, error: PushError) -> Error {
-    let found = match place::look(context, place, &sign_in.credential) {
+    let found = match place::look(context, place, sign_in) {
         Ok(found) => found,
         Err(error) => return error,
     };
@@ -95,12 +95,8 @@ fn settle(
     let error =
         Error::from(azure::Error::SignedOut { organization: organization.clone(), refusal: told });
     match sign_in.source {
-        Source::Environment(variable) => error.without_hints().hint(format!(
-            "the token is that of {variable}: set another, from {}, or none",
-            organization.tokens_page()
-        )),
         Source::Store(_) if is_bad => forget(context, organization, sign_in, error),
-        Source::Store(_) => error,
+        _ => place::blame(sign_in, organization, error),
     }
 }
 
