@@ -236,9 +236,13 @@ impl Init {
                 "`git switch --create {}` begins another from it",
                 crate::text::quoted(branch)
             ))),
-            Head::Detached => Err(Error::message(Kind::Failed, "HEAD is at no branch").hint(
-                format!("`git switch --create {}` begins one here", crate::text::quoted(branch)),
-            )),
+            Head::Detached => {
+                Err(Error::message(Kind::Failed, "no branch is checked out: HEAD is detached")
+                    .hint(format!(
+                        "`git switch --create {}` begins one here",
+                        crate::text::quoted(branch)
+                    )))
+            }
             Head::Branch { .. } | Head::Unborn { .. } => Ok(()),
         }
     }

@@ -106,7 +106,12 @@ fn no_target(error: remote::Error) -> Error {
     use remote::Error as E;
     let is_of_form = !matches!(
         error,
-        E::Empty | E::Form { .. } | E::NoRepository { .. } | E::Local { .. } | E::Backslash { .. }
+        E::Empty
+            | E::Form { .. }
+            | E::TooManyParts { .. }
+            | E::NoRepository { .. }
+            | E::Local { .. }
+            | E::Backslash { .. }
     );
     let error = Error::from(error);
     match is_of_form {

@@ -537,9 +537,7 @@ pub fn not_planned(error: PlanError, remote: &str) -> Error {
         ),
         E::Detached => (
             Kind::Failed,
-            Some(format!(
-                "name where it shall go: `git vsts push {remote} HEAD:refs/heads/BRANCH`"
-            )),
+            Some(format!("say where it goes: `git vsts push {remote} HEAD:refs/heads/BRANCH`")),
         ),
         E::NoSource(_) => {
             (Kind::Failed, Some("`git branch --all` and `git tag` list what there is".to_owned()))

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum Error {
     /// There is nothing to read.
-    #[error("the text is empty")]
+    #[error("nothing is named")]
     Empty,
     /// A program that is given the text as an argument could take it for an option (CVE-2017-1000117).
     #[error("`{text}` starts with a dash")]
@@ -129,6 +129,12 @@ pub enum Error {
         /// The URL, made visible.
         text: String,
     },
+    /// More parts than a target has.
+    #[error("`{text}` has more parts than ORG/PROJECT/REPO")]
+    TooManyParts {
+        /// The text, made visible.
+        text: String,
+    },
     /// Azure DevOps' host, but no organization.
     #[error("`{text}` names no organization")]
     NoOrganization {
@@ -221,7 +227,7 @@ pub enum NameFault {
     #[error("is longer than {0} characters")]
     TooLong(usize),
     /// A character that is not allowed.
-    #[error("has `{0}` in it")]
+    #[error("has {} in it", match .0 { ' ' => "a blank".to_owned(), other => format!("`{other}`") })]
     Character(char),
     /// A control or invisible character.
     #[error("has a control character in it")]

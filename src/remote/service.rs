@@ -170,7 +170,7 @@ impl Service {
             [organization, project, git, repository] if git.eq_ignore_ascii_case("_git") => {
                 (Some(organization), Some(project), repository)
             }
-            _ => return Err(Error::Form { text: shown(text) }),
+            _ => return Err(Error::TooManyParts { text: shown(text) }),
         };
         Ok(Target {
             organization: organization.map(|name| self.organization_named(name)).transpose()?,

@@ -83,7 +83,7 @@ pub enum Error {
     #[error("{0} has no commit yet")]
     Unborn(String),
     /// There is no branch whose name could be used.
-    #[error("HEAD is at no branch")]
+    #[error("no branch is checked out: HEAD is detached")]
     Detached,
     /// Nothing here is called so.
     #[error("nothing here is called {0}")]

@@ -93,12 +93,12 @@ $ init /shop/web
 error: `/shop/web` is a path on this computer, not a URL of Azure DevOps
 hint: name it as [ORG/]PROJECT/REPO, or by its address from the browser
 $ init a/b/c/d
-error: `a/b/c/d` is not the URL of a repository
+error: `a/b/c/d` has more parts than ORG/PROJECT/REPO
 hint: name it as [ORG/]PROJECT/REPO, or by its address from the browser
 $ init shop//web
 error: `shop//web` has an empty part in its path
 $ init 
-error: the text is empty
+error: nothing is named
 hint: name it as [ORG/]PROJECT/REPO, or by its address from the browser
 $ remote-add shop/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 error: repository name `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is longer than 255 characters
@@ -292,7 +292,7 @@ fn bad_names_of_remotes_are_refused() {
 $ remote-add a\"]\n[core]\nfsmonitor=x shop/web
 error: remote name `a"]\n[core]\nfsmonitor=x` has `"` in it
 $ remote-add a b shop/web
-error: remote name `a b` has ` ` in it
+error: remote name `a b` has a blank in it
 $ remote-add a..b shop/web
 error: remote name `a..b` has `..` in it or is `.`
 $ remote-add a\u{1b}b shop/web

@@ -931,8 +931,8 @@ fn a_detached_head_is_not_pushed() {
         output.to_string(),
         str![[r#"
 --- stderr
-error: HEAD is at no branch
-hint: name where it shall go: `git vsts push REMOTE HEAD:refs/heads/BRANCH`
+error: no branch is checked out: HEAD is detached
+hint: say where it goes: `git vsts push REMOTE HEAD:refs/heads/BRANCH`
 [exit 1]
 
 "#]]
@@ -944,7 +944,7 @@ hint: name where it shall go: `git vsts push REMOTE HEAD:refs/heads/BRANCH`
         output.to_string(),
         str![[r#"
 --- stderr
-error: HEAD is at no branch
+error: no branch is checked out: HEAD is detached
 hint: `git switch --create trunk` begins one here
 [exit 1]
 

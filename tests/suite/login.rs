@@ -1061,7 +1061,7 @@ fn a_name_that_is_no_organization_is_asked_again() {
         shown,
         str![[r#"
 ? Organization: my org
-  organization name `my org` has ` ` in it
+  organization name `my org` has a blank in it
 ? Organization: https://github.com/contoso
   github.com is not a host of Azure DevOps
 ? Organization: https://azure/contoso/shop

@@ -491,8 +491,8 @@ fn a_detached_head_names_no_branch() {
         output.to_string(),
         str![[r#"
 --- stderr
-error: HEAD is at no branch
-hint: name where it shall go: `git vsts push origin HEAD:refs/heads/BRANCH`
+error: no branch is checked out: HEAD is detached
+hint: say where it goes: `git vsts push origin HEAD:refs/heads/BRANCH`
 [exit 1]
 
 "#]]
@@ -503,8 +503,8 @@ hint: name where it shall go: `git vsts push origin HEAD:refs/heads/BRANCH`
     assert_data_eq!(
         said(&output),
         str![[r#"
-error: HEAD is at no branch
-hint: name where it shall go: `git vsts push origin HEAD:refs/heads/BRANCH`
+error: no branch is checked out: HEAD is detached
+hint: say where it goes: `git vsts push origin HEAD:refs/heads/BRANCH`
 "#]]
         .raw()
     );
@@ -1642,13 +1642,17 @@ error: the repository can't be read: the name of refs/heads/caf� is not UTF-8
 #[test]
 fn a_branch_in_the_place_of_a_remote_is_told() {
     let output = Sandbox::connected().run(["push", "main"]);
-    assert_data_eq!(output.to_string(), str![[r#"
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
 --- stderr
 error: there is no remote main
 hint: main is a branch here: `git vsts push origin main`
 [exit 2]
 
-"#]].raw());
+"#]]
+        .raw()
+    );
 }
 
 #[test]
@@ -1656,10 +1660,14 @@ fn a_project_that_is_missing_is_told_before_anything_is_asked() {
     let sandbox = Sandbox::signed_in();
     sandbox.repository();
     let (shown, status) = sandbox.on_terminal(["push", "--project", "nosuch"]).end();
-    assert_data_eq!(shown, str![[r#"
+    assert_data_eq!(
+        shown,
+        str![[r#"
 Nothing here points at Azure DevOps yet.
 error: contoso has no project nosuch, or this account can't see it
 hint: check its spelling, or make it with `git vsts init contoso/nosuch/work --create-project`
-"#]].raw());
+"#]]
+        .raw()
+    );
     assert_eq!(status, 1);
 }

@@ -677,7 +677,7 @@ fn a_name_of_the_environment_that_is_none_is_told() {
         str![[r#"
 --- stderr
 error: GIT_VSTS_ORG can't be used
-  caused by: organization name `con toso` has ` ` in it
+  caused by: organization name `con toso` has a blank in it
 [exit 2]
 --- stderr
 error: GIT_VSTS_ORG can't be used
