@@ -246,14 +246,17 @@ impl Azure<'_> {
                 .client
                 .json::<model::List<model::ProjectAnswer>>(&request, self.wait)
                 .map_err(|error| self.settle(error.into(), Scope::ProjectRead))?;
+            let is_empty = list.value.is_empty();
             projects.extend(list.value.into_iter().map(Project::from));
-            token = headers
+            let next = headers
                 .get("x-ms-continuationtoken")
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned);
-            if token.is_none() {
+            // A page that leads to nothing or to itself would lead on for ever.
+            if next.is_none() || is_empty || next == token {
                 return Ok(projects);
             }
+            token = next;
         }
     }
 

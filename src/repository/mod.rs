@@ -346,16 +346,16 @@ impl Repository {
     /// [`Error::NotWritten`] or [`Error::Overridden`], with the file as it was.
     pub fn set_remote(&self, name: &str, url: &str) -> Result<(), Error> {
         let path = self.configuration_file();
-        let before = std::fs::read(&path).unwrap_or_default();
         let not_written =
             |reason: &str| Error::NotWritten { path: path.clone(), reason: visible(reason) };
+        let before = std::fs::read(&path).map_err(|error| not_written(&error.to_string()))?;
         let error = match self.write_remote(name, url) {
             Ok(read) if read == url => return Ok(()),
             Err(error) if !error.message().contains("included") => not_written(error.message()),
             _ => Error::Overridden { key: format!("remote.{}.url", visible(name)) },
         };
         match std::fs::read(&path) {
-            Ok(after) if after != before => match std::fs::write(&path, before) {
+            Ok(after) if after != before => match restore(&path, &before) {
                 Ok(()) => Err(error),
                 Err(fault) => Err(not_written(&format!("{error}; half of it stands ({fault})"))),
             },
@@ -472,6 +472,20 @@ impl Repository {
         }
         Ok(found)
     }
+}
+
+/// Puts a file back as git changes one: under its lock, whole or not at all.
+fn restore(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut lock = path.as_os_str().to_owned();
+    lock.push(".lock");
+    let lock = PathBuf::from(lock);
+    let permissions = path.metadata()?.permissions();
+    let mut file = std::fs::File::options().write(true).create_new(true).open(&lock)?;
+    file.set_permissions(permissions)
+        .and_then(|()| file.write_all(content))
+        .and_then(|()| std::fs::rename(&lock, path))
+        .inspect_err(|_| drop(std::fs::remove_file(&lock)))
 }
 
 /// New files are only their owner's as long as this lives.
