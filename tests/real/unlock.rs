@@ -66,8 +66,10 @@ contoso: signed in as ada@contoso.com by the personal access token in the keycha
         shown,
         str![[r#"
 The keychain is locked; it asks for its password in a window
-A personal access token signs you in. Make one at https://azure/contoso/_usersSettings/tokens
-with the scope "Code: read, write & manage", then paste it here.
+A personal access token signs you in. In the browser, make one at
+https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage". It is shown there once:
+copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in this computer's keychain
 "#]]
