@@ -93,10 +93,9 @@ pub(super) fn sign_in(
         account: account.clone().unwrap_or_default(),
         credential: credential.clone(),
     };
-    let label = format!("Azure DevOps: {organization} (git vsts)");
     context
         .keychain()?
-        .write(&organization.key(), &label, &kept.to_record())
+        .write(&organization.key(), &label(organization), &kept.to_record())
         .map_err(|error| not_kept(organization, error))?;
     tell(context, organization, &kept, before.as_ref(), store);
     let sign_in = SignIn { credential, account, source: Source::Store(store) };
@@ -134,6 +133,11 @@ fn try_out(
     let credential = Credential::pat(pat::read(pasted)?);
     let account = prove(context, organization, &credential)?;
     Ok((credential, account))
+}
+
+/// What a keychain's own program calls the item.
+pub(super) fn label(organization: &Organization) -> String {
+    format!("Azure DevOps: {organization} (git vsts)")
 }
 
 /// What was kept so far. What can't be read names nobody, and is to be replaced.

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what several of them do: find the names ([`names`]), make the
 //! repository at the service ([`place`]), commit ([`commit`]), report ([`report`]).
 
+pub mod credential;
 pub mod init;
 pub mod login;
 pub mod logout;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use crate::credential::same_text;
+
 /// The variables that hold a token, in the order in which they are believed. Children don't get
 /// them, and none of them is ever stored.
 pub const TOKENS: [&str; 3] = ["GIT_VSTS_PAT", "AZURE_DEVOPS_EXT_PAT", "SYSTEM_ACCESSTOKEN"];
@@ -81,6 +83,12 @@ impl Environment {
         Ok(None)
     }
 
+    /// Whether a variable for tokens holds this one, be it the one that is used or not.
+    pub fn holds(&self, token: &SecretString) -> bool {
+        let set = TOKENS.iter().filter_map(|variable| self.get(variable));
+        set.map(|value| value.trim().into()).any(|value| same_text(&value, token))
+    }
+
     /// Whether the environment says that nobody is there to answer.
     pub fn is_unattended(&self) -> bool {
         let continuous = self.get("CI").is_some_and(|ci| !matches!(ci, "0" | "false"));
@@ -123,6 +131,15 @@ mod tests {
         ]);
         let token = environment.token().unwrap().unwrap();
         assert_eq!((token.variable, token.token.expose_secret()), ("AZURE_DEVOPS_EXT_PAT", "two"));
+    }
+
+    #[test]
+    fn every_token_of_the_environment_is_known_as_such() {
+        let environment =
+            Environment::from_pairs([("GIT_VSTS_PAT", "one"), ("SYSTEM_ACCESSTOKEN", " two\n")]);
+        for (token, holds) in [("one", true), ("two", true), ("three", false), ("", false)] {
+            assert_eq!(environment.holds(&token.into()), holds, "{token}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 mod environment;
 mod network;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +29,9 @@ pub use environment::{Environment, OVERRIDES, TOKENS, Token};
 const KEYCHAIN_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a person may take to unlock it, in seconds.
 const UNLOCK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The variable that holds a pipeline's own token, which is for one organization alone.
+const PIPELINE_TOKEN: &str = "SYSTEM_ACCESSTOKEN";
 
 /// Time.
 pub trait Clock {
@@ -104,6 +107,7 @@ pub struct Context {
     /// Time.
     pub clock: Box<dyn Clock>,
     directory: PathBuf,
+    answers_git: Cell<bool>,
     git: OnceCell<Option<Git>>,
     configuration: OnceCell<Configuration>,
     store: OnceCell<Store>,
@@ -139,6 +143,7 @@ impl Context {
             service,
             clock,
             directory,
+            answers_git: Cell::new(false),
             git: OnceCell::new(),
             configuration: OnceCell::new(),
             store: OnceCell::new(),
@@ -147,6 +152,12 @@ impl Context {
             last_wait: RefCell::default(),
             sign_ins: RefCell::default(),
         })
+    }
+
+    /// Makes this the run of a helper that git waits for: it unlocks nothing, and settings of the
+    /// repository's own are ignored without a word, since git itself may obey them.
+    pub fn answer_git(&self) {
+        self.answers_git.set(true);
     }
 
     /// The program that asks in a window, `GIT_ASKPASS`: for a token alone, and only where there is
@@ -190,7 +201,9 @@ impl Context {
             },
             None => Configuration::from_entries(Repository::configuration(&self.directory)?),
         };
-        for ignored in configuration.ignored_here() {
+        let ignored =
+            if self.answers_git.get() { Vec::new() } else { configuration.ignored_here() };
+        for ignored in ignored {
             self.ui.warning(format_args!(
                 "{} in the repository's own configuration ({}) is ignored",
                 ignored.key, ignored.scope
@@ -284,6 +297,25 @@ impl Context {
     /// # Errors
     /// A variable that a pipeline should have replaced, or a `SYSTEM_COLLECTIONURI` that is none.
     pub fn environment_token(&self, organization: &Organization) -> Result<Option<Token>, Error> {
+        let Some(Token { variable, token }) = self.token_of_environment()? else { return Ok(None) };
+        let collection = self.environment.get("SYSTEM_COLLECTIONURI");
+        let its = collection.and_then(|uri| self.service.organization(uri).ok());
+        match variable {
+            PIPELINE_TOKEN if its.as_ref() != Some(organization) => Ok(None),
+            _ => Ok(Some(Token { variable, token })),
+        }
+    }
+
+    /// The token of the environment that may go to whatever organization of the service asks, if one
+    /// is set.
+    ///
+    /// # Errors
+    /// As [`Context::environment_token`].
+    pub fn environment_token_for_any(&self) -> Result<Option<Token>, Error> {
+        Ok(self.token_of_environment()?.filter(|token| token.variable != PIPELINE_TOKEN))
+    }
+
+    fn token_of_environment(&self) -> Result<Option<Token>, Error> {
         let found = self.environment.token().map_err(|variable| {
             let message = format!("{variable} holds `$(…)`, which the pipeline did not replace");
             Error::message(Kind::Usage, message).hint(format!(
@@ -294,19 +326,14 @@ impl Context {
         self.ui.conceal(&token);
         let token = pat::read(&token)
             .map_err(|error| Error::from(error).context(format!("{variable} holds no token")))?;
-        let collection = self.environment.get("SYSTEM_COLLECTIONURI");
-        let its = collection.and_then(|uri| self.service.organization(uri).ok());
-        match variable {
-            "SYSTEM_ACCESSTOKEN" if its.as_ref() != Some(organization) => Ok(None),
-            _ => Ok(Some(Token { variable, token })),
-        }
+        Ok(Some(Token { variable, token }))
     }
 
     /// The pipeline's own token, if one is set that is not used for this organization: whoever set
     /// it wants to know why.
     pub fn is_other_pipeline(&self, organization: &Organization) -> bool {
         let is_set = self.environment.token().ok().flatten();
-        is_set.is_some_and(|token| token.variable == "SYSTEM_ACCESSTOKEN")
+        is_set.is_some_and(|token| token.variable == PIPELINE_TOKEN)
             && self.environment_token(organization).is_ok_and(|token| token.is_none())
     }
 
@@ -396,7 +423,7 @@ impl Context {
     }
 
     fn unlock(&self) -> Unlock {
-        if !self.ui.can_ask() {
+        if self.answers_git.get() || !self.ui.can_ask() {
             return Unlock::Never;
         }
         let ui = self.ui.clone();

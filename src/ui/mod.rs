@@ -24,7 +24,7 @@ mod platform;
 
 use std::{
     fmt::{self, Write as _},
-    io::{self, IsTerminal, Read, Write as _},
+    io::{self, BufRead, IsTerminal, Read, Write as _},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -284,8 +284,7 @@ impl Ui {
         self.out_bytes(self.concealed.conceal(&text).as_bytes())
     }
 
-    /// Data on stdout as it is, at once: a completion script, an answer of git's credential
-    /// protocol. Where a secret is what was asked for, this is the way it goes out.
+    /// Data on stdout as it is, at once: a completion script.
     ///
     /// # Errors
     /// As [`out`](Self::out).
@@ -309,6 +308,14 @@ impl Ui {
             io::ErrorKind::BrokenPipe => Error::BrokenPipe,
             _ => Error::io("cannot write to stdout", error),
         })
+    }
+
+    /// A secret on stdout, and what belongs to it: an answer to whoever asked for it.
+    ///
+    /// # Errors
+    /// As [`out`](Self::out).
+    pub fn out_secret(&self, text: &SecretString) -> Result<(), Error> {
+        self.out_bytes(text.expose_secret().as_bytes())
     }
 
     /// A short sentence about what was done; nothing with `-q`.
@@ -527,6 +534,28 @@ impl Ui {
             _ => {
                 self.conceal(&secret);
                 Ok(secret)
+            }
+        }
+    }
+
+    /// Stdin as it comes, for a protocol that knows its own end and limits. A secret in it is for the
+    /// caller to conceal.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn stdin(&self) -> Result<Box<dyn BufRead>, Error> {
+        match &*self.place {
+            Place::Captured(captured) => {
+                let text = captured.answer("stdin", |reply| match reply {
+                    Reply::Stdin(text) => Some(text),
+                    _ => None,
+                })?;
+                Ok(Box::new(io::Cursor::new(text.expose_secret().to_owned())))
+            }
+            Place::Process { .. } => {
+                let stdin = platform::stdin_file();
+                let stdin = stdin.map_err(|source| Error::io("cannot read stdin", source))?;
+                Ok(Box::new(io::BufReader::new(stdin)))
             }
         }
     }

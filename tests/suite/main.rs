@@ -1,6 +1,7 @@
 //! The hermetic suite: nothing beyond loopback, no keychain, no terminal but one of its own.
 
 mod bad_input;
+mod credential;
 mod hooks;
 mod init;
 mod login;

@@ -1,4 +1,6 @@
-//! A credential: what signs a request, what git is told, what the keychain holds.
+//! A credential: what signs a request, what git is told ([`protocol`]), what the keychain holds.
+
+pub mod protocol;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,6 +8,8 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
+
+use protocol::Description;
 
 /// The version of the record that [`Kept`] writes. A record with a higher one was written by a
 /// newer program and is left alone.
@@ -37,7 +41,8 @@ pub struct Pat {
 /// The tokens of a Microsoft sign-in.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Entra {
-    /// Renews the access token (RFC 6749, section 6); a renewal may bring a new one.
+    /// Renews the access token (RFC 6749, section 6); a renewal may bring a new one. Empty where git
+    /// had an access token alone, from elsewhere.
     #[serde(serialize_with = "exposed")]
     pub refresh_token: SecretString,
     /// Signs requests (RFC 6750), for about an hour.
@@ -48,8 +53,22 @@ pub struct Entra {
     pub expires: Option<Timestamp>,
     /// The tenant that issued them.
     pub tenant: String,
-    /// The public client that they were issued to.
+    /// The public client that they were issued to; empty where it is not ours.
     pub client: String,
+}
+
+impl Entra {
+    /// Whether the access token can be renewed here: it was issued to a client that is known.
+    pub fn is_renewable(&self) -> bool {
+        !self.client.is_empty() && !self.refresh_token.expose_secret().is_empty()
+    }
+
+    /// What git said would renew it, for git to hear again; nothing of a sign-in of our own, which
+    /// git would hand to its other helpers.
+    pub fn refresh_token_of_git(&self) -> Option<&SecretString> {
+        let token = Some(&self.refresh_token).filter(|token| !token.expose_secret().is_empty());
+        token.filter(|_| self.client.is_empty())
+    }
 }
 
 /// Why a kept record can't be used. It never quotes the record.
@@ -115,6 +134,82 @@ impl Credential {
                 let token = entra.access_token.as_ref()?;
                 Some(format!("Bearer {}", token.expose_secret()).into())
             }
+        }
+    }
+
+    /// The secret that signs a request, and when it ends. `None` for an Entra credential whose access
+    /// token has yet to be renewed.
+    pub fn signing_secret(&self) -> Option<(&SecretString, Option<Timestamp>)> {
+        match self {
+            Self::Pat(pat) => Some((&pat.token, pat.expires)),
+            Self::Entra(entra) => Some((entra.access_token.as_ref()?, entra.expires)),
+        }
+    }
+
+    /// Whether this is the secret that signs its requests.
+    pub fn is_signed_by(&self, secret: &SecretString) -> bool {
+        self.signing_secret().is_some_and(|(own, _)| same_text(own, secret))
+    }
+
+    /// What git has approved, as a credential that can be kept.
+    ///
+    /// `None` for what is of no use later: what git calls ephemeral or has ended, a scheme that is none
+    /// of ours, and an access token of Microsoft (RFC 7519), which ends within the hour and which nobody
+    /// here can renew.
+    pub fn from_git(description: &Description, now: Timestamp) -> Option<Self> {
+        let is_bearer = |authtype: &String| authtype.eq_ignore_ascii_case("bearer");
+        let (secret, is_token) = match (&description.credential, &description.password) {
+            (Some(credential), _) if description.authtype.as_ref().is_some_and(is_bearer) => {
+                (credential, true)
+            }
+            (None, Some(password)) => (password, description.refresh_token.is_some()),
+            _ => return None,
+        };
+        let is_over = description.expires.is_some_and(|expires| expires <= now);
+        let text = secret.expose_secret();
+        if description.ephemeral || is_over || text.is_empty() || is_web_token(text) {
+            return None;
+        }
+        let expires = description.expires;
+        Some(match is_token {
+            false => Self::Pat(Pat { token: secret.clone(), expires, id: None }),
+            true => Self::Entra(Entra {
+                refresh_token: description.refresh_token.clone().unwrap_or_default(),
+                access_token: Some(secret.clone()),
+                expires,
+                tenant: String::new(),
+                client: String::new(),
+            }),
+        })
+    }
+
+    /// Whether it goes on being of use when what signs has ended, or has no end that is near.
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Pat(_) => !self.is_expired(now),
+            Self::Entra(entra) => entra.is_renewable(),
+        }
+    }
+
+    /// The same with another end of what signs.
+    #[must_use]
+    pub fn ending(mut self, at: Timestamp) -> Self {
+        match &mut self {
+            Self::Pat(pat) => pat.expires = Some(at),
+            Self::Entra(entra) => entra.expires = Some(at),
+        }
+        self
+    }
+
+    /// What is left when the service refuses what signs: of what can be renewed, all but the access
+    /// token.
+    #[must_use]
+    pub fn without_refused(self) -> Option<Self> {
+        match self {
+            Self::Entra(entra) if entra.is_renewable() => {
+                Some(Self::Entra(Entra { access_token: None, expires: None, ..entra }))
+            }
+            _ => None,
         }
     }
 
@@ -222,6 +317,20 @@ pub fn looks_like_token(text: &str) -> bool {
     }
 }
 
+/// Whether two secrets are the same. How long that takes tells their lengths at most.
+pub fn same_text(one: &SecretString, other: &SecretString) -> bool {
+    let (one, other) = (one.expose_secret().as_bytes(), other.expose_secret().as_bytes());
+    let differences = one.iter().zip(other).fold(0, |met, (one, other)| met | (one ^ other));
+    // Or the comparison is ended at the first difference after all.
+    one.len() == other.len() && std::hint::black_box(differences) == 0
+}
+
+/// Whether a text has the form of a JSON Web Token (RFC 7519, section 3.1): three parts, the first a
+/// JSON object in base64url.
+fn is_web_token(text: &str) -> bool {
+    text.starts_with("eyJ") && text.split('.').count() == 3
+}
+
 fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())
 }
@@ -291,6 +400,98 @@ mod tests {
         let pat = Credential::pat("abc".to_owned().into());
         assert_eq!(pat.authorization().unwrap().expose_secret(), "Basic OmFiYw==");
         assert!(!format!("{pat:?}").contains("abc"));
+    }
+
+    fn entra(refresh_token: &str, client: &str) -> Credential {
+        Credential::Entra(Entra {
+            refresh_token: refresh_token.into(),
+            access_token: Some("access".into()),
+            expires: Some("2026-12-25T00:00:00Z".parse().unwrap()),
+            tenant: String::new(),
+            client: client.into(),
+        })
+    }
+
+    #[test]
+    fn what_git_approved_is_kept_if_it_is_of_use_later() {
+        let now: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        let token = "eyJ0eXAiOiJKV1QifQ.eyJ4IjoxfQ.c2ln";
+        for (said, kept) in [
+            ("password=abc", Some(r#""kind":"pat","token":"abc"}"#)),
+            ("password=abc\npassword_expiry_utc=1782000000\n", None),
+            (
+                "password=abc\npassword_expiry_utc=1798156800\n",
+                Some(r#""kind":"pat","token":"abc","expires":"2026-12-25T00:00:00Z"}"#),
+            ),
+            (
+                "password=abc\noauth_refresh_token=r\n",
+                Some(
+                    r#""kind":"entra","refresh_token":"r","access_token":"abc","tenant":"","client":""}"#,
+                ),
+            ),
+            (
+                "authtype=bearer\ncredential=abc\n",
+                Some(
+                    r#""kind":"entra","refresh_token":"","access_token":"abc","tenant":"","client":""}"#,
+                ),
+            ),
+            ("authtype=Bearer\ncredential=abc\nephemeral=1\n", None),
+            ("authtype=Basic\ncredential=OmFiYw==\n", None),
+            ("credential=abc\n", None),
+            ("authtype=Digest\ncredential=abc\npassword=abc\n", None),
+            ("password=\n", None),
+            ("username=ada\n", None),
+            (&*format!("password={token}\n"), None),
+            (&*format!("password={token}\noauth_refresh_token=r\n"), None),
+            (&*format!("authtype=Bearer\ncredential={token}\n"), None),
+        ] {
+            let description = Description::read(&mut said.as_bytes()).unwrap();
+            let credential = Credential::from_git(&description, now);
+            let record = credential.map(|credential| self::kept(credential).to_record());
+            let record = record
+                .as_ref()
+                .map(|record| record.expose_secret().split_once("contoso.com\",").unwrap().1);
+            assert_eq!(record, kept, "{said}");
+        }
+    }
+
+    #[test]
+    fn of_what_can_be_renewed_a_refusal_takes_the_access_token_alone() {
+        let left = |credential: Credential| {
+            let left = kept(credential.without_refused()?).to_record();
+            Some(left.expose_secret().split_once("\"kind\":").unwrap().1.to_owned())
+        };
+        assert_eq!(left(Credential::pat("abc".into())), None);
+        assert_eq!(left(entra("", "")), None);
+        assert_eq!(left(entra("refresh", "")), None);
+        assert_eq!(
+            left(entra("refresh", "client")).as_deref(),
+            Some(r#""entra","refresh_token":"refresh","tenant":"","client":"client"}"#)
+        );
+    }
+
+    #[test]
+    fn git_hears_a_refresh_token_again_only_if_it_was_git_who_told() {
+        for (refresh_token, client, heard) in
+            [("r", "", true), ("", "", false), ("r", "client", false)]
+        {
+            let Credential::Entra(entra) = entra(refresh_token, client) else { unreachable!() };
+            assert_eq!(entra.refresh_token_of_git().is_some(), heard, "{refresh_token} {client}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_the_same_to_the_last_byte() {
+        for (one, other, same) in [
+            ("", "", true),
+            ("abc", "abc", true),
+            ("abc", "abd", false),
+            ("abc", "ab", false),
+            ("ab", "abc", false),
+            ("", "a", false),
+        ] {
+            assert_eq!(same_text(&one.into(), &other.into()), same, "{one} {other}");
+        }
     }
 
     #[test]

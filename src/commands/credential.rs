@@ -1,0 +1,413 @@
+use std::ffi::OsString;
+
+use clap::Args;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::login;
+use crate::context::{Context, SignIn, Source, Token};
+use crate::credential::protocol::{Answer, CAPABILITIES, Description, Scheme};
+use crate::credential::{self, Kept};
+use crate::error::{Error, Kind};
+use crate::remote::{Asked, Organization, organization_name};
+
+/// What git is told to say again of a credential that is kept.
+const KEPT: &str = "git-vsts:kept";
+/// What git is told to say again of a credential that only the environment has.
+const ENVIRONMENT: &str = "git-vsts:environment";
+
+/// What an action does about a description.
+type Act = fn(&Context, &Description) -> Result<(), Error>;
+
+/// Answer git's credential protocol
+///
+/// git runs it where `credential.helper` names it, and says on standard input which credential it
+/// looks for, has proved or has been refused (gitcredentials(7)). It answers for Azure DevOps alone,
+/// never asks anybody anything, and has nothing to say where nobody is signed in.
+#[derive(Args, Debug)]
+pub struct Credential {
+    /// What git wants: `get`, `store`, `erase` or `capability`
+    #[arg(value_name = "ACTION")]
+    action: OsString,
+}
+
+impl Credential {
+    /// Whatever goes wrong is told in one line and ends with success: git goes on to its next helper,
+    /// or asks.
+    pub fn run(&self, context: &Context) -> Result<(), Error> {
+        context.answer_git();
+        let (act, failed): (Act, _) = match self.action.to_str() {
+            Some("get") => (get, "git vsts can't tell git what is kept"),
+            Some("store") => (store, "git vsts can't keep what git has proved"),
+            Some("erase") => (erase, "git vsts can't forget what was refused"),
+            Some("capability") => return Ok(context.ui.out_bytes(CAPABILITIES.as_bytes())?),
+            // A later git may have others (gitcredentials(7)).
+            _ => return Ok(()),
+        };
+        match read(context).and_then(|description| act(context, &description)) {
+            Err(error) if matches!(error.kind(), Kind::BrokenPipe | Kind::Interrupted(_)) => {
+                Err(error)
+            }
+            Err(error) => {
+                context.ui.warning(format_args!("{failed}: {error}"));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+fn read(context: &Context) -> Result<Description, Error> {
+    Description::read(&mut context.ui.stdin()?).map_err(|error| {
+        Error::new(Kind::Failed, error).context("the description on stdin can't be used")
+    })
+}
+
+/// What a description is about.
+struct Subject<'d> {
+    protocol: &'d str,
+    host: &'d str,
+    username: Option<&'d str>,
+    /// The one that the path or the host names.
+    organization: Option<Organization>,
+}
+
+impl<'d> Subject<'d> {
+    /// `None` if it is none of our business, or not said in full: an absent host is no wildcard
+    /// (CVE-2020-11008).
+    fn of(context: &Context, description: &'d Description) -> Option<Self> {
+        let (protocol, host) = (description.protocol.as_deref()?, description.host.as_deref()?);
+        match context.service.asked(protocol, host, description.path.as_deref()) {
+            Asked::Elsewhere => None,
+            Asked::Azure(organization) => {
+                let username = description.username.as_deref();
+                Some(Self { protocol, host, username, organization })
+            }
+        }
+    }
+
+    /// Whether an organization is reached at the host that was asked for.
+    fn is_host_of(&self, context: &Context, organization: &Organization) -> bool {
+        let url = organization.url();
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let path = rest.split_once('/').map_or("", |(_, path)| path);
+        let asked = context.service.asked(self.protocol, self.host, Some(path));
+        asked == Asked::Azure(Some(organization.clone()))
+    }
+
+    /// The organization that the user part names, if it names one and not an account. The clone URLs
+    /// of the service have it there.
+    fn organization_of_user(&self, context: &Context) -> Option<Organization> {
+        let username = self.username.filter(|username| organization_name(username).is_ok())?;
+        let organization = context.service.organization(username).ok()?;
+        self.is_host_of(context, &organization).then_some(organization)
+    }
+
+    /// Every organization signed in at the host.
+    fn signed_in(&self, context: &Context) -> Result<Vec<Organization>, Error> {
+        let keys = context.keychain()?.accounts()?;
+        let organizations = keys.iter().filter_map(|key| context.service.organization(key).ok());
+        Ok(organizations.filter(|it| self.is_host_of(context, it)).collect())
+    }
+
+    /// Whether a sign-in is one of the user who was asked for. Where neither path nor host named the
+    /// organization, the user part may have named another one, so an account that nobody knows is
+    /// not taken for it.
+    fn is_user(&self, organization: &Organization, account: Option<&str>) -> bool {
+        let Some(username) = self.username.map(str::to_lowercase) else { return true };
+        match account {
+            _ if username == organization.name().to_lowercase() => true,
+            Some(account) => username == account.to_lowercase(),
+            None => self.organization.is_some(),
+        }
+    }
+}
+
+fn get(context: &Context, description: &Description) -> Result<(), Error> {
+    let Some(subject) = Subject::of(context, description) else { return Ok(()) };
+    let Some((organization, sign_in)) = find(context, &subject)? else { return Ok(()) };
+    let name = organization.as_ref().map(Organization::name);
+    let account = sign_in.account.as_deref().or(subject.username).or(name);
+    let Some((secret, expires)) = valid(context, organization.as_ref(), &sign_in) else {
+        return Ok(());
+    };
+    let (scheme, refresh_token) = match &sign_in.credential {
+        credential::Credential::Pat(_) => (Scheme::Basic, None),
+        credential::Credential::Entra(entra) => (
+            if description.understands_authtype { Scheme::Bearer } else { Scheme::Basic },
+            entra.refresh_token_of_git(),
+        ),
+    };
+    let state = match sign_in.source {
+        Source::Store(_) => KEPT,
+        Source::Environment(_) => ENVIRONMENT,
+    };
+    let answer = Answer {
+        // The service takes any user name beside a token, and git none that is empty.
+        username: account.unwrap_or("git-vsts"),
+        scheme,
+        secret,
+        expires,
+        refresh_token,
+        state: description.understands_state.then_some(state),
+    };
+    let text = answer.to_text().map_err(|error| Error::new(Kind::Failed, error))?;
+    Ok(context.ui.out_secret(&text)?)
+}
+
+/// The sign-in that is asked for, and its organization if that is known: one of the environment may
+/// be for any.
+fn find(
+    context: &Context,
+    subject: &Subject<'_>,
+) -> Result<Option<(Option<Organization>, SignIn)>, Error> {
+    let of = |organization: Organization| {
+        let sign_in = context.sign_in(&organization)?.filter(|sign_in| {
+            let is_kept = matches!(sign_in.source, Source::Store(_));
+            !is_kept || subject.is_user(&organization, sign_in.account.as_deref())
+        });
+        Ok(sign_in.map(|sign_in| (Some(organization), sign_in)))
+    };
+    if let Some(organization) = &subject.organization {
+        return of(organization.clone());
+    }
+    if let Some(organization) = subject.organization_of_user(context)
+        && let Some(found) = of(organization)?
+    {
+        return Ok(Some(found));
+    }
+    // Any name will do to tell the service's own host from that of a Server.
+    let is_hosted = context.service.organization("organization");
+    if is_hosted.is_ok_and(|organization| subject.is_host_of(context, &organization))
+        && let Some(Token { variable, token }) = context.environment_token_for_any()?
+    {
+        let credential = credential::Credential::pat(token);
+        let source = Source::Environment(variable);
+        return Ok(Some((None, SignIn { credential, account: None, source })));
+    }
+    match subject.signed_in(context)?.as_slice() {
+        [] => Ok(None),
+        [organization] => of(organization.clone()),
+        _ => {
+            let (protocol, host) = (subject.protocol, subject.host);
+            context.ui.warning(format_args!(
+                "several organizations of {host} are signed in, and git did not say which it needs: \
+                 let it with `git config --global credential.{protocol}://{host}.useHttpPath true`, \
+                 or put the name before the host: {protocol}://ORG@{host}/…"
+            ));
+            Ok(None)
+        }
+    }
+}
+
+/// What signs, unless it is known to have ended. That is told, since git can only say that it got
+/// nothing.
+fn valid<'s>(
+    context: &Context,
+    organization: Option<&Organization>,
+    sign_in: &'s SignIn,
+) -> Option<(&'s SecretString, Option<Timestamp>)> {
+    let signing = sign_in.credential.signing_secret();
+    let ended = match signing {
+        Some((_, Some(expires))) if expires <= context.clock.now() => {
+            expires.strftime("expired on %-d %b %Y").to_string()
+        }
+        Some(signing) => return Some(signing),
+        None => "has to be renewed".to_owned(),
+    };
+    // What can end was kept, and for an organization.
+    if let Some(organization) = organization {
+        context.ui.warning(format_args!(
+            "the token for {organization} {ended}; sign in again with `git vsts login {organization}`"
+        ));
+    }
+    None
+}
+
+fn store(context: &Context, description: &Description) -> Result<(), Error> {
+    // What came from here is kept already, or is not to be.
+    if description.states.iter().any(|state| [KEPT, ENVIRONMENT].contains(&state.as_str())) {
+        return Ok(());
+    }
+    let Some(subject) = Subject::of(context, description) else { return Ok(()) };
+    let now = context.clock.now();
+    let Some(new) = credential::Credential::from_git(description, now) else { return Ok(()) };
+    let Some((secret, expires)) = new.signing_secret() else { return Ok(()) };
+    context.ui.conceal(secret);
+    if context.environment.holds(secret) {
+        return Ok(());
+    }
+    let Some((organization, before)) = known(context, &subject)? else { return Ok(()) };
+    let kept = match before {
+        Some(before) if before.credential.is_signed_by(secret) => {
+            let known = before.credential.signing_secret().and_then(|(_, expires)| expires);
+            match expires {
+                Some(expires) if known != Some(expires) => {
+                    Kept { credential: before.credential.ending(expires), ..before }
+                }
+                _ => return Ok(()),
+            }
+        }
+        // An access token of somebody else's does not replace what can be used tomorrow.
+        Some(before) if before.credential.lasts(now) && !new.lasts(now) => return Ok(()),
+        _ => Kept {
+            organization: organization.url(),
+            account: subject
+                .username
+                .filter(|username| !username.eq_ignore_ascii_case(organization.name()))
+                .unwrap_or_default()
+                .to_owned(),
+            credential: new,
+        },
+    };
+    let label = login::label(&organization);
+    Ok(context.keychain()?.write(&organization.key(), &label, &kept.to_record())?)
+}
+
+/// The organization that a credential is to be kept for, and what is kept for it so far.
+///
+/// A user part may be anything that a person typed, so it counts only where it names an organization
+/// that is signed in.
+fn known(
+    context: &Context,
+    subject: &Subject<'_>,
+) -> Result<Option<(Organization, Option<Kept>)>, Error> {
+    if let Some(organization) = &subject.organization {
+        return Ok(Some((organization.clone(), context.kept(organization)?)));
+    }
+    let Some(organization) = subject.organization_of_user(context) else { return Ok(None) };
+    let kept = context.kept(&organization)?;
+    Ok(kept.map(|kept| (organization, Some(kept))))
+}
+
+fn erase(context: &Context, description: &Description) -> Result<(), Error> {
+    let Some(subject) = Subject::of(context, description) else { return Ok(()) };
+    let refused = description.credential.as_ref().or(description.password.as_ref());
+    let organizations = match &subject.organization {
+        Some(organization) => vec![organization.clone()],
+        None => subject.signed_in(context)?,
+    };
+    let mut matching = Vec::new();
+    for organization in organizations {
+        let Some(kept) = context.kept(&organization)? else { continue };
+        let account = Some(kept.account.as_str()).filter(|account| !account.is_empty());
+        // Somebody may have signed in anew meanwhile, and only the old secret was refused.
+        let is_refused = refused.is_none_or(|secret| kept.credential.is_signed_by(secret));
+        if is_refused && subject.is_user(&organization, account) {
+            matching.push((organization, kept));
+        }
+    }
+    let Ok([(organization, kept)]) = <[_; 1]>::try_from(matching) else { return Ok(()) };
+    // Without a secret git wants all of it forgotten.
+    let left = kept.credential.without_refused().filter(|_| refused.is_some());
+    match left {
+        Some(credential) => {
+            let kept = Kept { credential, ..kept };
+            let label = login::label(&organization);
+            context.keychain()?.write(&organization.key(), &label, &kept.to_record())?;
+        }
+        None => {
+            context.keychain()?.delete(&organization.key())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::context::{Clock, Environment};
+    use crate::ui::{self, Ui};
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn sleep(&self, _: Duration) {
+            panic!("a helper waits for nothing")
+        }
+    }
+
+    /// What is answered where a token is there for every organization of the service.
+    fn answer(stdin: &str) -> String {
+        let ui = Ui::captured(ui::Settings::default(), vec![ui::Answer::stdin(stdin)]);
+        let environment = Environment::from_pairs([("GIT_VSTS_PAT", "token")]);
+        let context = Context::new(ui.clone(), environment, Box::new(Stopped), "/".into()).unwrap();
+        Credential { action: "get".into() }.run(&context).unwrap();
+        ui.captured_stdout()
+    }
+
+    /// Hosts that are nearly those of the service, and some that are.
+    fn host() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            proptest::sample::select(vec![
+                "dev",
+                "azure",
+                "com",
+                "visualstudio",
+                "contoso",
+                ".",
+                ".",
+                ".",
+                "-",
+                "@",
+                ":443",
+                ":80",
+                "%",
+                "%2e",
+                "/",
+                "\\",
+                " ",
+                "\u{430}",
+                "DEV",
+                "dev.azure.com",
+                ".visualstudio.com",
+                "evil.example",
+                "xn--",
+                "[",
+                "]",
+                "?",
+                "#",
+                "\u{2024}",
+            ])
+            .prop_map(str::to_owned),
+            any::<String>(),
+        ];
+        proptest::collection::vec(part, 1..6).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_host_but_those_of_the_service_is_answered(
+            host in host(),
+            protocol in "https|http|ssh|HTTPS|",
+            path in proptest::option::of("[ -~]{0,20}"),
+        ) {
+            let path = path.map(|path| format!("path={path}\n")).unwrap_or_default();
+            let answer = answer(&format!("protocol={protocol}\nhost={host}\n{path}"));
+            let name = host.to_ascii_lowercase();
+            let name = name.strip_suffix(":443").unwrap_or(&name);
+            let label = name.strip_suffix(".visualstudio.com");
+            let is_label = label.is_some_and(|label| {
+                label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            });
+            if !(name == "dev.azure.com" || is_label) || !protocol.eq_ignore_ascii_case("https") {
+                prop_assert_eq!(answer, "");
+            } else if name == "dev.azure.com" {
+                prop_assert!(answer.ends_with("\npassword=token\n"), "{}", answer);
+            }
+        }
+
+        #[test]
+        fn no_input_breaks_it(stdin in any::<String>()) {
+            prop_assert_eq!(answer(&stdin), "");
+        }
+    }
+}
