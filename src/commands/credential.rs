@@ -126,8 +126,7 @@ impl<'d> Subject<'d> {
 fn get(context: &Context, description: &Description) -> Result<(), Error> {
     let Some(subject) = Subject::of(context, description) else { return Ok(()) };
     let Some((organization, sign_in)) = find(context, &subject)? else { return Ok(()) };
-    let name = organization.as_ref().map(Organization::name);
-    let account = sign_in.account.as_deref().or(subject.username).or(name);
+    let account = sign_in.account.as_deref().or(subject.username);
     let Some((secret, expires)) = valid(context, organization.as_ref(), &sign_in) else {
         return Ok(());
     };
@@ -142,9 +141,10 @@ fn get(context: &Context, description: &Description) -> Result<(), Error> {
         Source::Store(_) => KEPT,
         Source::Environment(_) => ENVIRONMENT,
     };
+    // The service takes any user name beside a password, and git none that is empty.
+    let any = organization.as_ref().map_or("git-vsts", Organization::name);
     let answer = Answer {
-        // The service takes any user name beside a token, and git none that is empty.
-        username: account.unwrap_or("git-vsts"),
+        username: account.or(Some(any).filter(|_| scheme == Scheme::Basic)),
         scheme,
         secret,
         expires,

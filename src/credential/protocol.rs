@@ -226,8 +226,8 @@ pub enum Scheme {
 /// What a helper answers to `get`.
 #[derive(Clone, Debug)]
 pub struct Answer<'a> {
-    /// The account. Not empty: git drops a password without a user name.
-    pub username: &'a str,
+    /// The account. git drops a password that has none, or an empty one.
+    pub username: Option<&'a str>,
     /// What the secret is sent as.
     pub scheme: Scheme,
     /// The secret.
@@ -263,7 +263,7 @@ impl Answer<'_> {
             ("capability[]", self.state.map(|_| "state")),
             ("authtype", of(Scheme::Bearer, "Bearer")),
             ("credential", secret.filter(|_| self.scheme == Scheme::Bearer)),
-            ("username", Some(self.username)),
+            ("username", self.username),
             ("password", secret.filter(|_| self.scheme == Scheme::Basic)),
             ("oauth_refresh_token", self.refresh_token.map(SecretString::expose_secret)),
             ("password_expiry_utc", expires.as_deref()),
@@ -400,6 +400,7 @@ mod tests {
     }
 
     fn answer<'a>(username: &'a str, scheme: Scheme, secret: &'a SecretString) -> Answer<'a> {
+        let username = Some(username);
         Answer { username, scheme, secret, expires: None, refresh_token: None, state: None }
     }
 
@@ -408,6 +409,11 @@ mod tests {
         let (secret, refresh) = ("token".into(), "refresh".into());
         let plain = answer("ada", Scheme::Basic, &secret);
         assert_eq!(plain.to_text().unwrap().expose_secret(), "username=ada\npassword=token\n");
+        let nameless = Answer { username: None, ..answer("", Scheme::Bearer, &secret) };
+        assert_eq!(
+            nameless.to_text().unwrap().expose_secret(),
+            "capability[]=authtype\nauthtype=Bearer\ncredential=token\n"
+        );
         let whole = Answer {
             expires: Some(Timestamp::from_second(9_999_999_999).unwrap()),
             refresh_token: Some(&refresh),

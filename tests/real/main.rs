@@ -3,6 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod credential;
 mod interrupted;
 mod keychain;
 mod ownership;

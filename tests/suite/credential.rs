@@ -579,13 +579,17 @@ fn git_is_not_kept_waiting_where_nobody_is_signed_in() {
 
 /// Plain git, with our helper and no other.
 fn git(sandbox: &Sandbox, settings: &[&str], arguments: &[&str]) -> Output {
+    git_with_stdin(sandbox, settings, arguments, "")
+}
+
+fn git_with_stdin(sandbox: &Sandbox, settings: &[&str], arguments: &[&str], stdin: &str) -> Output {
     let helper = format!("credential.helper=!'{}' credential", env!("CARGO_BIN_EXE_git-vsts"));
     let mut all = vec!["-c", "credential.helper=", "-c", &helper];
     settings.iter().for_each(|setting| all.extend(["-c", setting]));
     all.extend(arguments);
     let mut command = sandbox.command("git", all, &sandbox.work());
     command.env("GIT_TERMINAL_PROMPT", "0");
-    sandbox.finish(&mut command, "")
+    sandbox.finish(&mut command, stdin)
 }
 
 /// The same, where git says nothing but what the server told it.
@@ -659,4 +663,43 @@ fatal: could not read Username for 'https://azure': terminal prompts disabled
 [exit 128]
 
 "#]].raw());
+}
+
+/// The attributes of which git's own tests for helpers (t0303) ask that they come back.
+#[test]
+fn what_git_approves_comes_back_from_git() {
+    let url = "protocol=https\nhost=dev.azure.com\npath=contoso/shop/_git/web\n";
+    let output = |status, stdout: &str, stderr: &str| Output {
+        stdout: stdout.to_owned(),
+        stderr: stderr.to_owned(),
+        status,
+    };
+    let silent = output(0, "", "");
+    let asked = "fatal: could not read Username for 'https://dev.azure.com/contoso/shop/_git/web': terminal prompts disabled\n";
+    for (capability, credential) in [
+        ("", "username=ada\npassword=pass\n"),
+        ("", "username=ada\npassword=pass\npassword_expiry_utc=9999999999\n"),
+        ("", "username=ada\npassword=pass\noauth_refresh_token=xyzzy\n"),
+        ("capability[]=authtype\n", "authtype=Bearer\ncredential=random-token\n"),
+    ] {
+        let sandbox = hosted(&[]);
+        let git = |action: &str, stdin: &str| {
+            git_with_stdin(&sandbox, WITH_PATH, &["credential", action], stdin)
+        };
+        let whole = match capability {
+            "" => format!("{url}{credential}"),
+            _ => format!("{capability}{credential}{url}"),
+        };
+        assert_eq!(git("approve", &whole), silent, "{credential}");
+        let filled = git("fill", &format!("{capability}{url}"));
+        assert_eq!(filled, output(0, &whole, ""));
+        // What comes back with its state is not written again.
+        let before = written(&sandbox);
+        let filled = git("fill", &format!("capability[]=state\n{capability}{url}")).stdout;
+        assert!(filled.ends_with("state[]=git-vsts:kept\n"), "{filled}");
+        assert_eq!(git("approve", &filled), silent);
+        assert_eq!(written(&sandbox), before);
+        assert_eq!(git("reject", &whole), silent);
+        assert_eq!(git("fill", &format!("{capability}{url}")), output(128, "", asked));
+    }
 }
