@@ -337,11 +337,39 @@ mod tests {
 
     /// What is answered where a token is there for every organization of the service.
     fn answer(stdin: &str) -> String {
+        answer_of_service("", stdin)
+    }
+
+    /// The same, where another base stands instead of the hosted service.
+    fn answer_of_service(base: &str, stdin: &str) -> String {
         let ui = Ui::captured(ui::Settings::default(), vec![ui::Answer::stdin(stdin)]);
-        let environment = Environment::from_pairs([("GIT_VSTS_PAT", "token")]);
+        let environment =
+            Environment::from_pairs([("GIT_VSTS_PAT", "token"), ("GIT_VSTS_AZURE_URL", base)]);
         let context = Context::new(ui.clone(), environment, Box::new(Stopped), "/".into()).unwrap();
         Credential { action: "get".into() }.run(&context).unwrap();
         ui.captured_stdout()
+    }
+
+    #[test]
+    fn http_is_answered_for_exactly_the_base_on_loopback() {
+        for (asked, username) in [
+            ("protocol=http\nhost=127.0.0.1:8080\npath=azure/contoso/_git/web\n", "contoso"),
+            ("protocol=http\nhost=127.0.0.1:8080\nusername=contoso\n", "contoso"),
+            ("protocol=http\nhost=127.0.0.1:8080\n", "git-vsts"),
+            ("protocol=http\nhost=127.0.0.1:8080\npath=azurex/contoso/_git/web\n", ""),
+            ("protocol=http\nhost=127.0.0.1:8081\npath=azure/contoso\n", ""),
+            ("protocol=http\nhost=localhost:8080\npath=azure/contoso\n", ""),
+            ("protocol=https\nhost=127.0.0.1:8080\npath=azure/contoso\n", ""),
+            ("protocol=https\nhost=dev.azure.com\npath=contoso\n", ""),
+            ("protocol=https\nhost=contoso.visualstudio.com\n", ""),
+        ] {
+            let expected = match username {
+                "" => String::new(),
+                _ => format!("username={username}\npassword=token\n"),
+            };
+            let answer = answer_of_service("http://127.0.0.1:8080/azure", asked);
+            assert_eq!(answer, expected, "{asked:?}");
+        }
     }
 
     /// Hosts that are nearly those of the service, and some that are.
