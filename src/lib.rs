@@ -1,7 +1,7 @@
 //! `git vsts` connects a repository to Azure DevOps.
 //!
 //! The story, in the order of the modules. A person types a command ([`cli`]); each command is a
-//! file of [`commands`] that reads like the steps a person would name. A command gets the world as
+//! file of `commands` that reads like the steps a person would name. A command gets the world as
 //! an argument, the [`context`], and talks through its [`ui`]. To sign in ([`signin`]) makes a
 //! [`credential`], which the [`keychain`] keeps. The [`azure`] service says what exists, a
 //! [`remote`] names it, and the [`repository`] here is pushed to it; both go over one HTTP client

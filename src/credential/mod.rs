@@ -286,7 +286,7 @@ impl Kept {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`Error`], which never quotes it: serde_json's own errors do.
+    /// [`enum@Error`], which never quotes it: serde_json's own errors do.
     pub fn from_record(record: &SecretString) -> Result<Self, Error> {
         let text = record.expose_secret();
         let Version { version } = serde_json::from_str(text).map_err(|_| Error::Unreadable)?;

@@ -121,7 +121,7 @@ impl Description {
     /// Reads a description up to an empty line or the end of the stream, and nothing beyond it.
     ///
     /// # Errors
-    /// [`Error`]
+    /// [`enum@Error`]
     pub fn read(stream: &mut dyn BufRead) -> Result<Self, Error> {
         let mut description = Self::default();
         let mut given = Vec::new();

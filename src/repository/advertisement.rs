@@ -30,7 +30,7 @@ pub enum Error {
 /// Reads an advertisement of receive-pack, whole.
 ///
 /// # Errors
-/// [`Error`]
+/// [`enum@Error`]
 pub fn read(bytes: &[u8]) -> Result<Advertised, Error> {
     let mut advertised = Advertised::new();
     let mut flushes = 0;

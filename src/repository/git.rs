@@ -66,7 +66,7 @@ impl Git {
     /// 2.26 it knew no scopes, and a setting is worth nothing without the one who made it.
     ///
     /// # Errors
-    /// [`Error`]
+    /// [`enum@Error`]
     pub fn configuration(&self, directory: &Path) -> Result<Option<Vec<u8>>, Error> {
         /// git's own status for an option that it does not know.
         const USAGE: i32 = 129;
@@ -80,7 +80,7 @@ impl Git {
     /// The version, such as `[2, 47, 3]`; empty if it can't be told.
     ///
     /// # Errors
-    /// [`Error`]
+    /// [`enum@Error`]
     pub fn version(&self, directory: &Path) -> Result<Vec<u32>, Error> {
         let said = self.output(directory, &["version"])?.stdout;
         let said = String::from_utf8_lossy(&said);
@@ -91,7 +91,7 @@ impl Git {
     /// Sets a key of the user's own configuration.
     ///
     /// # Errors
-    /// [`Error`]
+    /// [`enum@Error`]
     pub fn set_global(&self, directory: &Path, key: &str, value: &str) -> Result<(), Error> {
         self.output(directory, &["config", "--global", key, value]).map(drop)
     }

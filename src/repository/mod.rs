@@ -1,7 +1,7 @@
 //! The git repository here.
 //!
 //! libgit2 opens it, reads and writes its remotes and pushes, over our own HTTP client
-//! ([`transport`]). What is git's own to do, a commit and a hook, is git's ([`git`]).
+//! (`transport`). What is git's own to do, a commit and a hook, is git's (`git`).
 
 mod advertisement;
 mod commit;

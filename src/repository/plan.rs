@@ -138,7 +138,7 @@ impl Repository {
     /// Finds out what a push to `remote` (its name, if it has one) would change.
     ///
     /// # Errors
-    /// [`Error`]; a reference that must not be pushed as it is is no error but a [`Kind`].
+    /// [`enum@Error`]; a reference that must not be pushed as it is is no error but a [`Kind`].
     pub fn plan(
         &self,
         refspecs: &Refspecs,
@@ -164,7 +164,7 @@ impl Repository {
     /// Checks what can be checked of the refspecs before any server is asked.
     ///
     /// # Errors
-    /// [`Error`]
+    /// [`enum@Error`]
     pub fn check_sources(&self, refspecs: &Refspecs, remote: Option<&str>) -> Result<(), Error> {
         if refspecs.delete {
             return refspecs.named.iter().try_for_each(|name| Refspec::delete(name).map(drop));

@@ -135,7 +135,7 @@ impl Repository {
     /// Pushes. Every reference that was asked for is accounted for.
     ///
     /// # Errors
-    /// [`Error`], if nothing was changed at the server or nothing is known of it.
+    /// [`enum@Error`], if nothing was changed at the server or nothing is known of it.
     pub fn push(
         &self,
         push: &Push<'_>,

@@ -35,7 +35,7 @@ pub enum Error {
 /// as git gives it, and none of the variables `withheld`.
 ///
 /// # Errors
-/// [`Error`]
+/// [`enum@Error`]
 pub fn ask(
     program: &OsStr,
     question: &str,

@@ -46,7 +46,7 @@ pub enum Error {
 /// bracketed paste are dropped.
 ///
 /// # Errors
-/// [`Error`] for what can't be a token.
+/// [`enum@Error`] for what can't be a token.
 pub fn read(pasted: &SecretString) -> Result<SecretString, Error> {
     let mut token = pasted.expose_secret();
     // In any order: a mark may stand within the white space, or white space within the marks.

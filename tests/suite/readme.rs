@@ -29,8 +29,8 @@ fn block(language: &str, start: &str) -> String {
 
 #[test]
 fn every_block_is_looked_at_here() {
-    assert_eq!(blocks("console").len() + blocks("sh").len(), 5);
-    assert_eq!(README.matches("\n```").count(), 10, "a block of another language is not run");
+    assert_eq!(blocks("console").len() + blocks("sh").len(), 6);
+    assert_eq!(README.matches("\n```").count(), 12, "a block of another language is not run");
 }
 
 #[test]
@@ -92,6 +92,19 @@ fn the_script_works_as_it_stands() {
     assert_eq!(output.status, 0, "{output}");
     assert_eq!(sandbox.server("shop", "web", &["log", "--format=%s", "main"]), "Bootstrap");
     assert!(!sandbox.credentials().exists(), "a token of the environment was kept");
+}
+
+#[test]
+fn plain_git_asks_us_after_the_two_settings() {
+    let sandbox = Sandbox::connected();
+    assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
+    let commands = block("sh", "git config --global credential");
+    let commands = commands.replace("https://dev.azure.com", sandbox.azure.url());
+    let fetch = format!("{commands}\ngit fetch --quiet origin");
+    sandbox.set("GIT_TERMINAL_PROMPT", "0");
+    let output =
+        sandbox.finish(&mut sandbox.command("sh", ["-e", "-c", &fetch], &sandbox.work()), "");
+    assert_eq!(output.to_string(), "[exit 0]\n");
 }
 
 /// The three commands that can't be run within a test are those that run it: `.ci/run` does.
