@@ -93,10 +93,11 @@ pub(super) fn sign_in(
         account: account.clone().unwrap_or_default(),
         credential: credential.clone(),
     };
-    context
-        .keychain()?
-        .write(&organization.key(), &label(organization), &kept.to_record())
-        .map_err(|error| not_kept(organization, error))?;
+    context.whole(|| {
+        let written =
+            context.keychain()?.write(&organization.key(), &label(organization), &kept.to_record());
+        written.map_err(|error| not_kept(organization, error))
+    })?;
     tell(context, organization, &kept, before.as_ref(), store);
     let sign_in = SignIn { credential, account, source: Source::Store(store) };
     context.remember(organization, &sign_in);

@@ -249,7 +249,7 @@ pub(super) fn add(
             return Ok(url);
         }
     }
-    repository.set_remote(name, &written)?;
+    context.whole(|| Ok(repository.set_remote(name, &written)?))?;
     let done = if before.is_some() { "Changed" } else { "Added" };
     context.ui.status(format_args!("{done} remote {name}: {written}"));
     Ok(written)

@@ -21,7 +21,7 @@ use crate::keychain::{File, Keychain, Nowhere, System, Unlock};
 use crate::remote::{Organization, Service};
 use crate::repository::{Git, Repository};
 use crate::signin::pat;
-use crate::ui::Ui;
+use crate::ui::{Interrupt, Ui};
 
 pub use environment::{Environment, OVERRIDES, TOKENS, Token};
 
@@ -391,6 +391,21 @@ impl Context {
         let mut headers = headers.unwrap_or_default();
         headers.retain(|(name, _)| *name != AUTHORIZATION);
         Azure { client, service: &self.service, organization, credential, headers, wait }
+    }
+
+    /// Does what must not be cut in half, such as a change of git's configuration, whose lock would
+    /// stay: a signal that comes meanwhile ends the command after it.
+    ///
+    /// # Errors
+    /// What went wrong, or that a signal came.
+    pub fn whole<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let interrupt = Interrupt::install()?;
+        let hold = interrupt.hold();
+        let done = work();
+        drop(hold);
+        let done = done?;
+        interrupt.check()?;
+        Ok(done)
     }
 
     /// Waits for the service, and says why if it takes long. The same reason is said once.

@@ -469,7 +469,7 @@ pub(in crate::commands) fn push(
     let references =
         pushed.map_err(|error| refused::explain(context, &url, &remote.name, &signer, error))?;
     if !options.dry_run && !options.no_set_upstream {
-        let done = set_upstream(repository, remote, &references);
+        let done = context.whole(|| Ok(set_upstream(repository, remote, &references)?));
         // The push is done, and that must be told above all.
         if let Err(error) = done {
             context
