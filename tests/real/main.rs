@@ -4,10 +4,13 @@
 #![cfg(target_os = "linux")]
 
 mod credential;
+mod git_own;
 mod interrupted;
 mod keychain;
+mod lfs;
 mod ownership;
 mod session;
+mod shells;
 mod states;
 mod unlock;
 

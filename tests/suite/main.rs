@@ -1,17 +1,22 @@
 //! The hermetic suite: nothing beyond loopback, no keychain, no terminal but one of its own.
 
 mod bad_input;
+mod clone;
+mod completions;
 mod credential;
 mod hooks;
 mod init;
 mod login;
 mod logout;
+mod manual;
+mod plain_git;
 mod push;
 mod readme;
 mod refusals;
 mod remote_add;
 mod sandbox;
 mod secrets;
+mod setup;
 mod status;
 mod terminal;
 mod trust;

@@ -1,0 +1,1 @@
+//! git's own tests of credential helpers, run against ours.

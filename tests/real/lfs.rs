@@ -1,0 +1,1 @@
+//! Git LFS, with `git vsts` as git's credential helper.

@@ -1,0 +1,1 @@
+//! `completions/`, `git vsts completions`, and what a shell is told when it asks.

@@ -1,0 +1,1 @@
+//! Plain git, with `git vsts` as its credential helper.

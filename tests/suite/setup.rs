@@ -1,0 +1,1 @@
+//! `git vsts setup`: git's global configuration, and what `login` and `logout` do to it.
