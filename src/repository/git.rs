@@ -62,15 +62,16 @@ impl Git {
     }
 
     /// git's own view of its configuration, in `directory`: the output of
-    /// `git config --list -z --show-scope` (git-config(1)). None if this git can't say it: before
-    /// 2.26 it knew no scopes, and a setting is worth nothing without the one who made it.
+    /// `git config --list -z --show-scope --show-origin` (git-config(1)). None if this git can't say
+    /// it: before 2.26 it knew no scopes, and a setting is worth nothing without the one who made it.
     ///
     /// # Errors
     /// [`enum@Error`]
     pub fn configuration(&self, directory: &Path) -> Result<Option<Vec<u8>>, Error> {
         /// git's own status for an option that it does not know.
         const USAGE: i32 = 129;
-        match self.output(directory, &["config", "--list", "-z", "--show-scope"]) {
+        let arguments = ["config", "--list", "-z", "--show-scope", "--show-origin"];
+        match self.output(directory, &arguments) {
             Ok(output) => Ok(Some(output.stdout)),
             Err(Error::Failed { status, .. }) if status.code() == Some(USAGE) => Ok(None),
             Err(error) => Err(error),
