@@ -27,3 +27,4 @@ pub mod repository;
 pub mod signin;
 pub mod text;
 pub mod ui;
+pub mod wiring;

@@ -192,7 +192,7 @@ fn find(
             let (protocol, host) = (subject.protocol, subject.host);
             context.ui.warning(format_args!(
                 "several organizations of {host} are signed in, and git did not say which it needs: \
-                 let it with `git config --global credential.{protocol}://{host}.useHttpPath true`, \
+                 let it with `git vsts setup`, \
                  or put the name before the host: {protocol}://ORG@{host}/…"
             ));
             Ok(None)

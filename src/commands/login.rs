@@ -3,7 +3,7 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::SecretString;
 
-use super::names;
+use super::{names, wire};
 use crate::azure;
 use crate::context::{Context, OVERRIDES, SignIn, Source, Store, TOKENS};
 use crate::credential::{Credential, Kept};
@@ -34,6 +34,11 @@ pub struct Login {
     /// Read a personal access token from standard input
     #[arg(long)]
     pat_stdin: bool,
+    /// Leave git's configuration as it is
+    ///
+    /// git then goes on asking whom it asks now; `git vsts push` needs no setting of git's.
+    #[arg(long)]
+    no_setup: bool,
     /// Keep the token in a file that only you can read, in place of the keychain
     ///
     /// From then on all credentials are kept there: it sets `vsts.store` to `file` in git's global
@@ -55,7 +60,8 @@ impl Login {
             true => How::Stdin,
             false => How::Question,
         };
-        sign_in(context, &organization, how)?;
+        let setup = if self.no_setup { Setup::Leave } else { Setup::Wire };
+        sign_in(context, &organization, how, setup)?;
         if self.insecure_storage {
             context.git()?.set_global(context.directory(), "vsts.store", "file")?;
             warn_of_store(context);
@@ -73,11 +79,21 @@ pub(super) enum How {
     Stdin,
 }
 
-/// Signs in to an organization: asks, proves, keeps, tells.
+/// Whether git shall ask this program for the credential too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Setup {
+    /// It shall.
+    Wire,
+    /// It asks whom it asks now.
+    Leave,
+}
+
+/// Signs in to an organization: asks, proves, keeps, tells, and makes git ask for it.
 pub(super) fn sign_in(
     context: &Context,
     organization: &Organization,
     how: How,
+    setup: Setup,
 ) -> Result<SignIn, Error> {
     let store = context.store()?;
     context.keychain()?.ready().map_err(|error| not_kept(organization, error))?;
@@ -101,7 +117,26 @@ pub(super) fn sign_in(
     tell(context, organization, &kept, before.as_ref(), store);
     let sign_in = SignIn { credential, account, source: Source::Store(store) };
     context.remember(organization, &sign_in);
+    if setup == Setup::Wire && store != Store::None {
+        make_git_ask(context, organization);
+    }
     Ok(sign_in)
+}
+
+/// What was kept is good without it, so nothing that goes wrong here is more than a warning.
+fn make_git_ask(context: &Context, organization: &Organization) {
+    if context.git_if_any().is_none() {
+        return;
+    }
+    let wired =
+        wire::sections(context, organization).and_then(|sections| wire::wire(context, &sections));
+    match wired {
+        Ok(None) => {}
+        Ok(Some(file)) => context.ui.status(format_args!("git uses it too: set in {file}")),
+        Err(error) => error
+            .context(format!("plain git will not ask `git vsts` for {organization}"))
+            .warn(&context.ui),
+    }
 }
 
 /// Asks again where a person mistyped, three times in all.

@@ -1,11 +1,12 @@
 use clap::Args;
 
-use super::names;
+use super::{names, wire};
 use crate::context::Context;
 use crate::credential::Kept;
 use crate::error::Error;
 use crate::remote::Organization;
 use crate::text::visible;
+use crate::wiring::{Reach, Section};
 
 /// Forget the sign-in to an organization
 ///
@@ -39,6 +40,13 @@ impl Logout {
         if self.all {
             forget_the_rest(context)?;
         }
+        stop_git_asking(context, |section| {
+            let is_forgotten = |it| wire::is_for(context, section, it);
+            match self.all {
+                true => section.reach == Reach::Organization,
+                false => organizations.iter().any(is_forgotten),
+            }
+        });
         for variable in set_tokens(context) {
             context.ui.warning(format_args!("{variable} is set, and is used as long as it is"));
         }
@@ -63,6 +71,19 @@ fn forget(context: &Context, organization: &Organization) -> Result<(), Error> {
         organization.tokens_page()
     ));
     Ok(())
+}
+
+/// What is forgotten is so without it, so nothing that goes wrong here is more than a warning.
+fn stop_git_asking(context: &Context, chosen: impl Fn(&Section) -> bool) {
+    match wire::unwire(context, chosen) {
+        Ok(None) => {}
+        Ok(Some(file)) => {
+            context.ui.status(format_args!("git no longer uses it: taken out of {file}"));
+        }
+        Err(error) => {
+            error.context("git goes on asking `git vsts`").warn(&context.ui);
+        }
+    }
 }
 
 /// What was kept for organizations of another service, while another `GIT_VSTS_AZURE_URL` was in

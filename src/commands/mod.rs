@@ -1,5 +1,6 @@
 //! The commands, one file each, and what several of them do: find the names ([`names`]), make the
-//! repository at the service ([`place`]), commit ([`commit`]), report ([`report`]).
+//! repository at the service ([`place`]), commit ([`commit`]), report ([`report`]), make git ask us
+//! ([`wire`]).
 
 pub mod credential;
 pub mod init;
@@ -7,9 +8,11 @@ pub mod login;
 pub mod logout;
 pub mod push;
 pub mod remote_add;
+pub mod setup;
 pub mod status;
 
 mod commit;
 mod names;
 mod place;
 mod report;
+mod wire;

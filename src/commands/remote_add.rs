@@ -3,6 +3,7 @@ use clap::Args;
 use super::names::{self, Flags, Known};
 use super::place::{self, Place, Wanted};
 use super::report::Report;
+use super::wire;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::remote::{self, Protocol, RemoteUrl, RepositoryName};
@@ -252,5 +253,8 @@ pub(super) fn add(
     context.whole(|| Ok(repository.set_remote(name, &written)?))?;
     let done = if before.is_some() { "Changed" } else { "Added" };
     context.ui.status(format_args!("{done} remote {name}: {written}"));
+    if let Err(error) = wire::cover(context, &url.organization) {
+        error.context(format!("plain git may not ask `git vsts` for {name}")).warn(&context.ui);
+    }
     Ok(written)
 }

@@ -64,6 +64,12 @@ impl Environment {
         self.raw(name).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
+    /// The user's home. git for Windows takes the profile where `HOME` is not set.
+    pub fn home(&self) -> Option<PathBuf> {
+        let profile = || self.path("USERPROFILE").filter(|_| cfg!(windows));
+        self.path("HOME").or_else(profile)
+    }
+
     /// The token that stands instead of what is kept, if one is set.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use crate::remote::{Organization, Service};
 use crate::repository::{Git, Repository};
 use crate::signin::pat;
 use crate::ui::{Interrupt, Ui};
+use crate::wiring::{GlobalFile, Program};
 
 pub use environment::{Environment, OVERRIDES, TOKENS, Token};
 
@@ -194,13 +195,7 @@ impl Context {
         if let Some(configuration) = self.configuration.get() {
             return Ok(configuration);
         }
-        let configuration = match self.git_if_any() {
-            Some(git) => match git.configuration(&self.directory)? {
-                Some(list) => Configuration::parse(&list)?,
-                None => Configuration::from_entries(Repository::configuration(&self.directory)?),
-            },
-            None => Configuration::from_entries(Repository::configuration(&self.directory)?),
-        };
+        let configuration = self.configuration_now()?;
         let ignored =
             if self.answers_git.get() { Vec::new() } else { configuration.ignored_here() };
         for ignored in ignored {
@@ -210,6 +205,50 @@ impl Context {
             ));
         }
         Ok(self.configuration.get_or_init(|| configuration))
+    }
+
+    /// git's effective configuration as it is now, after a change of it.
+    ///
+    /// # Errors
+    /// git could not be asked.
+    pub fn configuration_now(&self) -> Result<Configuration, Error> {
+        let list = match self.git_if_any() {
+            Some(git) => git.configuration(&self.directory)?,
+            None => None,
+        };
+        Ok(match list {
+            Some(list) => Configuration::parse(&list)?,
+            None => Configuration::from_entries(Repository::configuration(&self.directory)?),
+        })
+    }
+
+    /// The file of git's global configuration.
+    ///
+    /// # Errors
+    /// There is no home.
+    pub fn global_file(&self) -> Result<GlobalFile, Error> {
+        let named = self.environment.raw("GIT_CONFIG_GLOBAL");
+        let named = named.map(|path| self.directory.join(path));
+        let base = self.environment.path("XDG_CONFIG_HOME");
+        Ok(GlobalFile::find(named, self.environment.home(), base)?)
+    }
+
+    /// This program, by the path that lasts.
+    ///
+    /// # Errors
+    /// The system does not say which file it runs.
+    pub fn program(&self) -> Result<Program, Error> {
+        let running = std::env::current_exe().map_err(|error| {
+            Error::new(Kind::Failed, error).context("it can't be told where git vsts itself is")
+        })?;
+        let called = std::env::args_os().next().unwrap_or_default();
+        let folders = std::env::split_paths(self.environment.raw("PATH").unwrap_or_default());
+        Ok(Program::find(&running, &called, &self.directory, folders))
+    }
+
+    /// The folders of temporary files.
+    pub fn temporary_directories() -> Vec<PathBuf> {
+        vec![std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()]
     }
 
     /// The repository here, if there is one.
@@ -449,7 +488,7 @@ impl Context {
 
     /// A path of git's configuration, where `~/` is the home (git-config(1), "pathname").
     pub fn home_path(&self, path: &str) -> PathBuf {
-        let home = path.strip_prefix("~/").zip(self.environment.path("HOME"));
+        let home = path.strip_prefix("~/").zip(self.environment.home());
         home.map_or_else(|| PathBuf::from(path), |(rest, home)| home.join(rest))
     }
 }

@@ -15,6 +15,7 @@ use crate::remote::{self, Organization};
 use crate::repository::{self, CommitError, GitError, HookError, PlanError, PushError};
 use crate::signin::{askpass, pat};
 use crate::ui::{self, Signal, Ui};
+use crate::wiring;
 
 pub use reference::{Trouble, held_reference, refused_reference, unknown_reference};
 
@@ -603,6 +604,33 @@ impl From<PushError> for Error {
             error @ PushError::Unknown(_) => Self::new(Kind::Network, error)
                 .hint("see what is there with `git ls-remote`, then push again"),
         }
+    }
+}
+
+impl From<wiring::Error> for Error {
+    fn from(error: wiring::Error) -> Self {
+        use wiring::Error as E;
+        const BY_HAND: &str =
+            "put the lines there in another way: `git vsts setup --dry-run` shows them";
+        let hint = match &error {
+            E::NoHome => "set `HOME`".to_owned(),
+            E::NoFile { .. } => "unset `GIT_CONFIG_GLOBAL`, or let it name a file".to_owned(),
+            E::Unreadable { .. } | E::Unwritable { .. } => {
+                "check the permissions and the free space".to_owned()
+            }
+            E::ReadOnly { .. } => BY_HAND.to_owned(),
+            E::Locked { path } => format!("if no other git is at work, remove {path}.lock"),
+            E::Encoding { .. } => "save it as UTF-8".to_owned(),
+            E::Unfinished { .. } => "end its last line".to_owned(),
+            E::Character { .. } | E::Gone { .. } => {
+                "install git vsts in another folder, then run `git vsts setup`".to_owned()
+            }
+            E::WritableByOthers { path } => format!(
+                "take that right from others, `chmod o-w {}`, or install git vsts in another folder",
+                crate::text::quoted(path)
+            ),
+        };
+        Self::new(Kind::Failed, error).hint(hint)
     }
 }
 

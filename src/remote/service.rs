@@ -4,7 +4,9 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::error::{BaseFault, Error};
-use super::hosts::{HOSTED_HOST, HOSTED_SSH_HOST, OLD_SSH_LABEL, not_ours, own_label};
+use super::hosts::{
+    HOSTED_HOST, HOSTED_SSH_HOST, OLD_SSH_LABEL, OWN_HOST_SUFFIX, not_ours, own_label,
+};
 use super::names::{RepositoryName, is_keyword, organization_name};
 use super::spelling::{
     Cut, Scheme, check_text, decode, password_host, read_user, shown, shown_url, split,
@@ -82,6 +84,14 @@ impl Service {
             self.collections.push(organization);
         }
         Ok(self)
+    }
+
+    /// The URLs of the hosts where every organization of the service is, as patterns of git's configuration.
+    pub fn host_patterns(&self) -> Vec<String> {
+        match &self.instead {
+            Some(base) => vec![base.text.clone()],
+            None => vec![HOSTED_URL.to_owned(), format!("https://*{OWN_HOST_SUFFIX}")],
+        }
     }
 
     /// The organization that a person or a setting names: `contoso`, `https://dev.azure.com/contoso` and any page

@@ -97,6 +97,15 @@ impl Git {
         self.output(directory, &["config", "--global", key, value]).map(drop)
     }
 
+    /// Every value of a key in one file, as git reads it; none if it can't read the file.
+    pub fn values_in(&self, directory: &Path, file: &Path, key: &str) -> Option<Vec<Vec<u8>>> {
+        let mut command = self.command(directory, &["config", "-z", "--file"]);
+        let output = command.arg(file).args(["--get-all", key]).stdin(Stdio::null()).output();
+        let output = output.ok().filter(|output| output.status.success())?;
+        let values = output.stdout.split_inclusive(|byte| *byte == 0);
+        Some(values.map(|value| value[..value.len() - 1].to_vec()).collect())
+    }
+
     /// Runs git with what it says on standard output and error caught.
     pub(super) fn output(&self, directory: &Path, arguments: &[&str]) -> Result<Output, Error> {
         let output = self

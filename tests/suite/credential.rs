@@ -208,7 +208,7 @@ fn where_git_does_not_say_which_organization_the_only_one_is_meant() {
         credential(&sandbox, "get", asked).to_string(),
         str![[r#"
 --- stderr
-warning: several organizations of dev.azure.com are signed in, and git did not say which it needs: let it with `git config --global credential.https://dev.azure.com.useHttpPath true`, or put the name before the host: https://ORG@dev.azure.com/…
+warning: several organizations of dev.azure.com are signed in, and git did not say which it needs: let it with `git vsts setup`, or put the name before the host: https://ORG@dev.azure.com/…
 [exit 0]
 
 "#]]
@@ -650,19 +650,25 @@ fn each_of_two_organizations_of_one_host_gets_its_own() {
     let sandbox = Sandbox::connected();
     sandbox.azure.organization("fabrikam").project("shop").repository("shop", "web");
     sandbox.sign_in("fabrikam");
+    // Each `git` below says itself whom to ask.
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
     let fabrikam = sandbox.url("fabrikam/shop/_git/web");
     for url in ["origin", &fabrikam] {
         git_succeeds(&sandbox, WITH_PATH, &["push", "--quiet", url, "main"]);
     }
     let named = fabrikam.replace("://", "://fabrikam@");
     git_succeeds(&sandbox, &[], &["fetch", "--quiet", &named]);
-    assert_data_eq!(git(&sandbox, &[], &["fetch", "origin"]).to_string(), str![[r#"
+    assert_data_eq!(
+        git(&sandbox, &[], &["fetch", "origin"]).to_string(),
+        str![[r#"
 --- stderr
-warning: several organizations of azure are signed in, and git did not say which it needs: let it with `git config --global credential.https://azure.useHttpPath true`, or put the name before the host: http://ORG@azure/…
+warning: several organizations of azure are signed in, and git did not say which it needs: let it with `git vsts setup`, or put the name before the host: http://ORG@azure/…
 fatal: could not read Username for 'https://azure': terminal prompts disabled
 [exit 128]
 
-"#]].raw());
+"#]]
+        .raw()
+    );
 }
 
 /// The attributes of which git's own tests for helpers (t0303) ask that they come back.

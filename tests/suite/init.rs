@@ -1384,6 +1384,7 @@ with the scope "Code: read, write & manage". It is shown there once:
 copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 ? Project: tools
 Made a git repository in /work
 Created tools/work

@@ -16,6 +16,7 @@ fn a_token_from_stdin_is_proved_and_kept() {
         str![[r#"
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -63,6 +64,7 @@ with the scope "Code: read, write & manage". It is shown there once:
 copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 "#]]
         .raw()
     );
@@ -517,6 +519,7 @@ fn a_token_that_git_alone_takes_is_kept_and_that_is_said() {
 --- stderr
 warning: contoso takes this token for git alone: it can push, but `git vsts` can't look for or make repositories with it
 Signed in to contoso; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 [exit 0]
 
 "#]].raw());
@@ -540,13 +543,16 @@ fn there_is_one_account_an_organization_whatever_its_spelling() {
         str![[r#"
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 [exit 0]
 --- stderr
 Signed in to CONTOSO as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 [exit 0]
 --- stderr
 Signed in to Contoso as grace@contoso.com; kept the token in a file that only you can read
 Replaced the sign-in of ada@contoso.com
+git uses it too: set in /home/.gitconfig
 [exit 0]
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
@@ -748,6 +754,7 @@ fn insecure_storage_is_remembered_in_the_users_own_configuration() {
         str![[r#"
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -770,6 +777,7 @@ fn insecure_storage_says_where_the_environment_says_otherwise() {
         str![[r#"
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 warning: GIT_VSTS_STORE is `none`, so the file is not looked at as long as it is
 [exit 0]
 
@@ -859,30 +867,36 @@ fn a_token_of_the_environment_that_wins_is_warned_of() {
 == GIT_VSTS_PAT
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 warning: GIT_VSTS_PAT is set, and is used instead of what was kept as long as it is
 [exit 0]
 == AZURE_DEVOPS_EXT_PAT
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 warning: AZURE_DEVOPS_EXT_PAT is set, and is used instead of what was kept as long as it is
 [exit 0]
 == $(…)
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 warning: GIT_VSTS_PAT holds `$(…)`, which the pipeline did not replace
 [exit 0]
 == SYSTEM_ACCESSTOKEN
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 [exit 0]
 == SYSTEM_ACCESSTOKEN here
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 warning: SYSTEM_ACCESSTOKEN is set, and is used instead of what was kept as long as it is
 [exit 0]
 == SYSTEM_ACCESSTOKEN elsewhere
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -906,6 +920,7 @@ warning: GIT_VSTS_SPS_URL is in force: http://127.0.0.1:1/sps
 warning: GIT_VSTS_LOGIN_URL is in force: https://login.example
 warning: GIT_VSTS_CLIENT_ID is in force: a\x1b[2Jb
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -1024,6 +1039,7 @@ fn an_account_is_shown_without_letting_it_act() {
     assert_data_eq!(output.to_string(), str![[r#"
 --- stderr
 Signed in to contoso as ada\x1b]0;x\x07\u{202e}@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 [exit 0]
 
 "#]].raw());
@@ -1071,6 +1087,7 @@ with the scope "Code: read, write & manage". It is shown there once:
 copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 "#]]
         .raw()
     );
@@ -1184,6 +1201,7 @@ error: the token has a blank in it, so it is more or less than a token
 hint: paste the token alone, as the page shows it once, when it is made
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 "#]].raw());
     assert_eq!(status, 0);
 

@@ -15,6 +15,7 @@ fn what_was_kept_is_forgotten_and_where_to_revoke_it_is_said() {
 --- stderr
 Forgot the sign-in to CONTOSO as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/CONTOSO/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -61,6 +62,7 @@ fn the_only_sign_in_needs_no_name() {
 --- stderr
 Forgot the sign-in to contoso as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -106,6 +108,7 @@ Forgot the sign-in to contoso as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
 Forgot the sign-in to http://127.0.0.1:9/fabrikam
 The token is valid until it expires or is revoked there
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -126,6 +129,7 @@ fn a_damaged_record_is_forgotten_too() {
 --- stderr
 Forgot the sign-in to contoso
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -162,6 +166,7 @@ fn a_token_of_the_environment_goes_on_being_used_and_that_is_said() {
 --- stderr
 Forgot the sign-in to contoso as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 warning: GIT_VSTS_PAT is set, and is used as long as it is
 [exit 0]
 

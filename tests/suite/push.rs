@@ -1389,6 +1389,7 @@ with the scope "Code: read, write & manage". It is shown there once:
 copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
 ? Project: shop
 ? Make the repository shop/work? yes
 Created shop/work

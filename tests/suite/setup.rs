@@ -1,1 +1,562 @@
 //! `git vsts setup`: git's global configuration, and what `login` and `logout` do to it.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use snapbox::{IntoData as _, assert_data_eq, str};
+
+use crate::sandbox::{Output, Sandbox};
+
+/// The sandbox's file as it is, with what differs between runs named.
+fn global(sandbox: &Sandbox) -> String {
+    named(sandbox, &fs::read_to_string(sandbox.home().join(".gitconfig")).unwrap())
+}
+
+fn named(sandbox: &Sandbox, text: &str) -> String {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_git-vsts"));
+    let binary = fs::canonicalize(binary.parent().unwrap()).unwrap().join("git-vsts");
+    text.replace(sandbox.azure.url(), "https://azure")
+        .replace(&binary.display().to_string(), "/bin/git-vsts")
+}
+
+/// What git fetches with, where nobody can be asked.
+fn fetch(sandbox: &Sandbox, url: &str) -> Output {
+    sandbox.set("GIT_TERMINAL_PROMPT", "0");
+    let mut command = sandbox.command("git", ["ls-remote", "--heads", url], &sandbox.work());
+    let output = sandbox.finish(&mut command, "");
+    sandbox.set("GIT_TERMINAL_PROMPT", "");
+    output
+}
+
+#[test]
+fn login_makes_git_ask_for_that_organization_and_no_other() {
+    let sandbox = Sandbox::new();
+    let before = global(&sandbox);
+    let token = sandbox.token("contoso");
+    let login = || sandbox.run_with_stdin(["login", "contoso", "--pat-stdin"], &token);
+    assert_data_eq!(
+        login().to_string(),
+        str![[r#"
+--- stderr
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    let after = global(&sandbox);
+    assert_data_eq!(
+        after.strip_prefix(&before).unwrap(),
+        str![[r#"
+[credential "https://azure/contoso"]
+	# Written by `git vsts setup`; `git vsts setup --undo` takes it back
+	helper =
+	helper = "!'/bin/git-vsts' credential"
+	useHttpPath = true
+
+"#]]
+        .raw()
+    );
+    assert_eq!(fetch(&sandbox, &sandbox.url("contoso/shop/_git/shop")).to_string(), "[exit 0]\n");
+    // The second time there is nothing to say of it.
+    assert_data_eq!(
+        login().to_string(),
+        str![[r#"
+--- stderr
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(global(&sandbox), after);
+}
+
+#[test]
+fn login_leaves_git_as_it_is_where_that_is_wanted() {
+    let sandbox = Sandbox::new();
+    let before = global(&sandbox);
+    let token = sandbox.token("contoso");
+    let login = ["login", "contoso", "--pat-stdin", "--no-setup"];
+    assert_data_eq!(
+        sandbox.run_with_stdin(login, &token).to_string(),
+        str![[r#"
+--- stderr
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    sandbox.set("GIT_VSTS_STORE", "none");
+    let login = ["login", "contoso", "--pat-stdin"];
+    assert_data_eq!(
+        sandbox.run_with_stdin(login, &token).to_string(),
+        str![[r#"
+--- stderr
+Signed in to contoso as ada@contoso.com; kept nothing, since the store is `none`
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(global(&sandbox), before);
+}
+
+#[test]
+fn logout_takes_back_what_login_wrote_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    // No line end: what is added has to be told from it all the same.
+    sandbox.write_home(".gitconfig", "[user]\n\tname = Ada");
+    let before = global(&sandbox);
+    sandbox.azure.organization("fabrikam").project("shop");
+    sandbox.sign_in("contoso");
+    let contoso = global(&sandbox);
+    sandbox.sign_in("fabrikam");
+    let fabrikam = sandbox.run(["logout", "fabrikam"]);
+    assert_data_eq!(
+        fabrikam.to_string(),
+        str![[r#"
+--- stderr
+Forgot the sign-in to fabrikam as ada@contoso.com
+The token is valid until it expires; revoke it at https://azure/fabrikam/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(global(&sandbox), contoso);
+    sandbox.sign_in("fabrikam");
+    assert_eq!(sandbox.run(["logout", "contoso"]).status, 0);
+    assert!(!global(&sandbox).contains("contoso"));
+    assert_eq!(sandbox.run(["logout", "--all"]).status, 0);
+    assert_eq!(global(&sandbox), before);
+}
+
+#[test]
+fn setup_serves_every_sign_in_and_says_what_it_does() {
+    let sandbox = Sandbox::new();
+    let before = global(&sandbox);
+    let run = |arguments: &[&str]| named(&sandbox, &sandbox.run(arguments).to_string());
+    assert_data_eq!(run(&["setup"]), str![[r#"
+--- stderr
+Nobody is signed in, so there is nothing for git to ask for; `git vsts login ORG` signs in and sets git up
+[exit 0]
+
+"#]].raw());
+    sandbox.azure.organization("fabrikam").project("shop");
+    sandbox.sign_in("contoso");
+    sandbox.sign_in("fabrikam");
+    let wired = global(&sandbox);
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    assert_eq!(global(&sandbox), before);
+    assert_data_eq!(
+        run(&["setup", "--dry-run"]),
+        str![[r#"
+--- stdout
+[credential "https://azure/contoso"]
+	# Written by `git vsts setup`; `git vsts setup --undo` takes it back
+	helper =
+	helper = "!'/bin/git-vsts' credential"
+	useHttpPath = true
+[credential "https://azure/fabrikam"]
+	# Written by `git vsts setup`; `git vsts setup --undo` takes it back
+	helper =
+	helper = "!'/bin/git-vsts' credential"
+	useHttpPath = true
+--- stderr
+Would be put at the end of /home/.gitconfig:
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(global(&sandbox), before);
+    assert_data_eq!(
+        run(&["setup"]),
+        str![[r#"
+--- stderr
+git asks `git vsts` for contoso, fabrikam: set in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(global(&sandbox), wired);
+    assert_data_eq!(
+        run(&["setup"]),
+        str![[r#"
+--- stderr
+git asks `git vsts` for contoso, fabrikam already
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        run(&["setup", "--dry-run"]),
+        str![[r#"
+--- stderr
+Nothing would be changed in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        run(&["setup", "--undo", "--dry-run"]),
+        str![[r#"
+--- stdout
+[credential "https://azure/contoso"]
+[credential "https://azure/fabrikam"]
+--- stderr
+Would be taken out of /home/.gitconfig:
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(global(&sandbox), wired);
+    assert_data_eq!(
+        run(&["setup", "--undo"]),
+        str![[r#"
+--- stderr
+git no longer asks `git vsts`: taken out of /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        run(&["setup", "--undo"]),
+        str![[r#"
+--- stderr
+git's configuration has nothing of ours
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(global(&sandbox), before);
+}
+
+#[test]
+fn a_whole_host_is_served_only_where_that_is_wanted() {
+    let sandbox = Sandbox::signed_in();
+    let run = |arguments: &[&str]| named(&sandbox, &sandbox.run(arguments).to_string());
+    let asked = format!("{}/\n", sandbox.azure.url());
+    let fill = || {
+        let mut command = sandbox.command("git", ["credential", "fill"], &sandbox.work());
+        command.env("GIT_TERMINAL_PROMPT", "0");
+        // What it prints is the secret.
+        let mut child = command_with_input(&mut command);
+        child.stdin.take().unwrap().write_all(format!("url={asked}\n").as_bytes()).unwrap();
+        child.wait_with_output().unwrap().status.code()
+    };
+    assert_eq!(fill(), Some(128));
+    assert_data_eq!(
+        run(&["setup", "--all-organizations"]),
+        str![[r#"
+--- stderr
+git asks `git vsts` for every organization: set in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert!(global(&sandbox).contains("[credential \"https://azure\"]"));
+    assert_eq!(fill(), Some(0));
+    // Nobody has said that this should end when a person signs out.
+    assert_eq!(sandbox.run(["logout", "--all"]).status, 0);
+    assert!(global(&sandbox).contains("[credential \"https://azure\"]"));
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    assert!(!global(&sandbox).contains("credential"));
+}
+
+#[test]
+fn both_hosts_and_every_spelling_lead_to_the_one_item() {
+    let sandbox = Sandbox::new();
+    sandbox.set("GIT_VSTS_AZURE_URL", "");
+    let token = "A".repeat(52).to_ascii_lowercase();
+    // What git approves is kept without asking the service, which is not here.
+    sandbox.repository();
+    let remote = "https://dev.azure.com/Contoso/shop/_git/web";
+    let _ = sandbox.git(["remote", "add", "origin", remote]);
+    let approved = format!(
+        "protocol=https\nhost=dev.azure.com\npath=contoso/shop/_git/web\nusername=ada\npassword={token}\n"
+    );
+    assert_eq!(sandbox.run_with_stdin(["credential", "store"], &approved).status, 0);
+    assert_data_eq!(
+        sandbox.run(["setup"]).to_string(),
+        str![[r#"
+--- stderr
+git asks `git vsts` for contoso: set in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    sandbox.set("GIT_TERMINAL_PROMPT", "0");
+    for url in [
+        "https://dev.azure.com/contoso/shop/_git/web",
+        "https://dev.azure.com/Contoso/shop/_git/web",
+        "https://contoso.visualstudio.com/shop/_git/web",
+        "https://Contoso.VisualStudio.com/DefaultCollection/shop/_git/web",
+    ] {
+        let mut command = sandbox.command("git", ["credential", "fill"], &sandbox.work());
+        let output = sandbox.finish(&mut command, &format!("url={url}\n"));
+        assert!(output.stdout.contains(&format!("password={token}\n")), "{url}: {output}");
+    }
+    for url in ["https://dev.azure.com/contosox/shop/_git/web", "https://dev.azure.com"] {
+        let mut command = sandbox.command("git", ["credential", "fill"], &sandbox.work());
+        let output = sandbox.finish(&mut command, &format!("url={url}\n"));
+        assert_eq!((output.status, &*output.stdout), (128, ""), "{url}");
+    }
+}
+
+#[test]
+fn a_helper_that_git_asks_after_ours_is_named_with_its_place() {
+    let sandbox = Sandbox::connected();
+    let _ = sandbox.git(["config", "credential.helper", "store"]);
+    let run = || named(&sandbox, &sandbox.run(["setup"]).to_string());
+    assert_data_eq!(run(), str![[r#"
+--- stderr
+warning: git hands the credential for https://azure/contoso on to another helper, `store`, set in /work/.git/config, line 10
+hint: take that setting out, unless that helper is to keep the credential too
+git asks `git vsts` for contoso already
+[exit 0]
+
+"#]].raw());
+    let _ = sandbox.git(["config", "--unset", "credential.helper"]);
+    // In the same file it is ours that can be put last again.
+    let _ = sandbox.git(["config", "--global", "credential.helper", "store"]);
+    let after = global(&sandbox);
+    assert!(after.ends_with("[credential]\n\thelper = store\n"), "{after}");
+    assert_data_eq!(
+        run(),
+        str![[r#"
+--- stderr
+git asks `git vsts` for contoso: set in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert!(global(&sandbox).contains("[credential]\n\thelper = store\n[credential \"https"));
+    assert_data_eq!(
+        run(),
+        str![[r#"
+--- stderr
+git asks `git vsts` for contoso already
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    let _ = sandbox.git(["config", "include.path", "../more"]);
+    sandbox.write("more", "[user]\n\n[credential] helper = !odd\n");
+    assert_data_eq!(run(), str![[r#"
+--- stderr
+warning: git hands the credential for https://azure/contoso on to another helper, `!odd`, set in /work/.git/../more, line 3
+hint: take that setting out, unless that helper is to keep the credential too
+git asks `git vsts` for contoso already
+[exit 0]
+
+"#]].raw());
+}
+
+#[test]
+fn a_file_that_can_not_be_changed_is_named_and_the_sign_in_is_good() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.home().join(".gitconfig");
+    let token = sandbox.token("contoso");
+    let login = || sandbox.run_with_stdin(["login", "contoso", "--pat-stdin"], &token);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    let before = fs::read(&path).unwrap();
+    assert_data_eq!(
+        login().to_string(),
+        str![[r#"
+--- stderr
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+warning: plain git will not ask `git vsts` for contoso
+  caused by: /home/.gitconfig is read-only
+hint: put the lines there in another way: `git vsts setup --dry-run` shows them
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        sandbox.run(["setup"]).to_string(),
+        str![[r#"
+--- stderr
+error: /home/.gitconfig is read-only
+hint: put the lines there in another way: `git vsts setup --dry-run` shows them
+[exit 1]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(fs::read(&path).unwrap(), before);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&path, "[a]\n\tb = c\\").unwrap();
+    assert_data_eq!(
+        sandbox.run(["setup"]).to_string(),
+        str![[r#"
+--- stderr
+error: /home/.gitconfig ends in the middle of a line that goes on, so nothing can be put at its end
+hint: end its last line
+[exit 1]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), "[a]\n\tb = c\\");
+    sandbox.set("GIT_CONFIG_GLOBAL", "/dev/null");
+    assert_data_eq!(
+        sandbox.run(["setup"]).to_string(),
+        str![[r#"
+--- stderr
+error: git's global configuration is /dev/null, which is no file
+hint: unset `GIT_CONFIG_GLOBAL`, or let it name a file
+[exit 1]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_file_elsewhere_is_changed_where_it_is() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.home().join(".gitconfig");
+    let real = sandbox.home().join("dotfiles/gitconfig");
+    fs::create_dir(sandbox.home().join("dotfiles")).unwrap();
+    fs::rename(&path, &real).unwrap();
+    symlink("dotfiles/gitconfig", &path).unwrap();
+    let before = fs::read(&real).unwrap();
+    sandbox.sign_in("contoso");
+    assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+    assert!(fs::read_to_string(&real).unwrap().contains("git-vsts' credential"));
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    assert_eq!(fs::read(&real).unwrap(), before);
+    sandbox.set("GIT_CONFIG_GLOBAL", &sandbox.home().join("other").display().to_string());
+    assert_data_eq!(
+        sandbox.run(["setup"]).to_string(),
+        str![[r#"
+--- stderr
+git asks `git vsts` for contoso: set in /home/other
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(fs::read(&real).unwrap(), before);
+}
+
+#[test]
+fn a_program_that_others_can_exchange_is_not_put_there() {
+    let sandbox = Sandbox::signed_in();
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    let folder = sandbox.home().join("it's $(here)");
+    fs::create_dir(&folder).unwrap();
+    let link = folder.join("git-vsts");
+    symlink(env!("CARGO_BIN_EXE_git-vsts"), &link).unwrap();
+    let run = || {
+        let mut command = sandbox.command(link.to_str().unwrap(), ["setup"], &sandbox.work());
+        sandbox.finish(&mut command, "")
+    };
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    assert_data_eq!(run().to_string(), str![[r#"
+--- stderr
+error: everybody on this computer can write /home/it's $(here)
+hint: take that right from others, `chmod o-w '/home/it'\''s $(here)'`, or install git vsts in another folder
+[exit 1]
+
+"#]].raw());
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_data_eq!(
+        run().to_string(),
+        str![[r#"
+--- stderr
+git asks `git vsts` for contoso: set in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    // The link is what lasts, and git finds its way through the odd name.
+    let there = fs::read_to_string(sandbox.home().join(".gitconfig")).unwrap();
+    assert!(there.contains(r"it'\\''s $(here)/git-vsts' credential"), "{there}");
+    assert_eq!(fetch(&sandbox, &sandbox.url("contoso/shop/_git/shop")).to_string(), "[exit 0]\n");
+}
+
+#[test]
+fn a_remote_in_the_services_spelling_is_served_too() {
+    let sandbox = Sandbox::new();
+    sandbox.repository();
+    let token = sandbox.token("contoso");
+    let login = ["login", "CONTOSO", "--pat-stdin"];
+    assert_eq!(sandbox.run_with_stdin(login, &token).status, 0);
+    assert!(!global(&sandbox).contains("azure/contoso"));
+    assert_eq!(sandbox.run(["remote-add", "origin", "shop/shop"]).status, 0);
+    assert!(global(&sandbox).contains("azure/contoso"));
+    assert_eq!(fetch(&sandbox, "origin").to_string(), "[exit 0]\n");
+    assert_eq!(sandbox.run(["logout", "contoso"]).status, 0);
+    assert!(!global(&sandbox).contains("credential"));
+}
+
+#[test]
+fn twenty_at_once_leave_it_whole() {
+    let sandbox = Sandbox::new();
+    let before = global(&sandbox);
+    let names: Vec<String> = (0..10).map(|number| format!("organization{number}")).collect();
+    for name in &names {
+        sandbox.azure.organization(name).project("shop");
+    }
+    let tokens: Vec<String> = names.iter().map(|name| sandbox.token(name)).collect();
+    let logins = names.iter().zip(&tokens).map(|(name, token)| {
+        let mut command = sandbox.command(
+            env!("CARGO_BIN_EXE_git-vsts"),
+            ["login", name, "--pat-stdin"],
+            &sandbox.work(),
+        );
+        (command_with_input(&mut command), token.clone())
+    });
+    let setups = (0..10).map(|_| {
+        let binary = env!("CARGO_BIN_EXE_git-vsts");
+        let mut command = sandbox.command(binary, ["setup"], &sandbox.work());
+        (command_with_input(&mut command), String::new())
+    });
+    let children: Vec<_> = logins.chain(setups).collect();
+    let ends: Vec<_> = children
+        .into_iter()
+        .map(|(mut child, input)| {
+            thread::spawn(move || {
+                child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+                child.wait_with_output().unwrap()
+            })
+        })
+        .collect();
+    for end in ends {
+        let output = end.join().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let after = global(&sandbox);
+    for name in &names {
+        assert_eq!(after.matches(&format!("[credential \"https://azure/{name}\"]")).count(), 1);
+    }
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    assert_eq!(global(&sandbox), before);
+    assert!(!sandbox.home().join(".gitconfig.lock").exists());
+}
+
+fn command_with_input(command: &mut Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
