@@ -6,7 +6,7 @@ use std::io::Write as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{credential, init, login, logout, push, remote_add, setup, status};
+use crate::commands::{clone, credential, init, login, logout, push, remote_add, setup, status};
 use crate::context::{Context, Environment, SystemClock};
 use crate::credential::looks_like_token;
 use crate::error::{Error, Kind};
@@ -72,6 +72,7 @@ enum Command {
     Init(init::Init),
     RemoteAdd(remote_add::RemoteAdd),
     Push(push::Push),
+    Clone(clone::Clone),
     Setup(setup::Setup),
     Credential(credential::Credential),
 }
@@ -85,6 +86,7 @@ impl Command {
             Self::Init(init) => init.run(context),
             Self::RemoteAdd(remote_add) => remote_add.run(context),
             Self::Push(push) => push.run(context),
+            Self::Clone(clone) => clone.run(context),
             Self::Setup(setup) => setup.run(context),
             Self::Credential(credential) => credential.run(context),
         }

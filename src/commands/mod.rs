@@ -2,6 +2,7 @@
 //! repository at the service ([`place`]), commit ([`commit`]), report ([`report`]), make git ask us
 //! ([`wire`]).
 
+pub mod clone;
 pub mod credential;
 pub mod init;
 pub mod login;

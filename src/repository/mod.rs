@@ -4,6 +4,7 @@
 //! (`transport`). What is git's own to do, a commit and a hook, is git's (`git`).
 
 mod advertisement;
+mod clone;
 mod commit;
 mod git;
 mod hooks;
@@ -22,6 +23,7 @@ use thiserror::Error;
 use crate::configuration::Scope;
 use crate::text::visible;
 
+pub use clone::{Clone, Helper};
 pub use commit::{Change as Uncommitted, CommitError};
 pub use git::{Error as GitError, Git};
 pub use git2::Oid as Id;

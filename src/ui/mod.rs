@@ -318,6 +318,11 @@ impl Ui {
         self.out_bytes(text.expose_secret().as_bytes())
     }
 
+    /// Whether nothing but the result, warnings and errors is wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.settings.quiet
+    }
+
     /// A short sentence about what was done; nothing with `-q`.
     pub fn status(&self, text: fmt::Arguments<'_>) {
         if !self.settings.quiet {

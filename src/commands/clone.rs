@@ -1,0 +1,106 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+use secrecy::SecretString;
+
+use super::place::{self, Place, Wanted};
+use super::{remote_add, wire};
+use crate::azure::Lookup;
+use crate::context::{Context, SignIn, Source, Store};
+use crate::error::Error;
+use crate::remote::RemoteUrl;
+use crate::repository::{self, Helper};
+
+/// Clone a repository of Azure DevOps
+///
+/// git does it, and asks `git vsts` for the credential. The remote has the service's own spelling, so
+/// plain git works in the clone at once.
+#[derive(Args, Debug)]
+pub struct Clone {
+    /// The repository: [ORG/]PROJECT/REPO, an address of it, or REPO where the rest is known
+    #[arg(value_name = "TARGET")]
+    target: String,
+    /// The folder to clone into [default: the repository's name]
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// What else `git clone` shall do, such as `-- --depth 1`
+    #[arg(value_name = "GIT-OPTIONS", last = true)]
+    options: Vec<OsString>,
+}
+
+impl Clone {
+    pub fn run(&self, context: &Context) -> Result<(), Error> {
+        let git = context.git()?;
+        let place = remote_add::find(context, Some(&self.target), None)?;
+        let sign_in = place::signed_in(context, &place.organization)?;
+        let url = find(context, &place, &sign_in)?;
+        let helper = Helper {
+            url: url.organization.url(),
+            helper: context.program()?.setting()?,
+            token: not_kept(&sign_in),
+        };
+        let directory = self.directory.clone().or_else(|| folder_of(&url));
+        let clone = repository::Clone {
+            url: &url.https(),
+            directory: directory.as_deref(),
+            options: &self.options,
+            quiet: context.ui.is_quiet(),
+            helper: &helper,
+        };
+        let cloned = git.clone_repository(context.directory(), &clone);
+        // git ends by the same signal, and that is what there is to tell.
+        context.ui.check()?;
+        cloned?;
+        tell_whether_git_asks(context, &url, &sign_in)
+    }
+}
+
+/// Where the repository is, in the service's own spelling.
+fn find(context: &Context, place: &Place, sign_in: &SignIn) -> Result<RemoteUrl, Error> {
+    let found = place::look(context, place, sign_in)?;
+    let missing = place::may_make(place, &found, Wanted::default());
+    match found {
+        Lookup::Found(found) => Ok(found.url),
+        Lookup::NoRepository => Err(place::no_repository(place).without_hints().hint(format!(
+            "check its spelling; `git vsts init {}` makes one",
+            crate::text::quoted(&place.to_string())
+        ))),
+        Lookup::NoProject => Err(missing.expect_err("a project that is missing is not made")),
+    }
+}
+
+/// A token that the helper can't find by itself.
+fn not_kept(sign_in: &SignIn) -> Option<SecretString> {
+    match sign_in.source {
+        Source::Store(Store::Keychain | Store::File) => None,
+        Source::Store(Store::None) | Source::Environment(_) => {
+            sign_in.credential.signing_secret().map(|(secret, _)| secret.clone())
+        }
+    }
+}
+
+/// The folder of a repository's name, where git would leave the name's blanks as they are in a URL.
+fn folder_of(url: &RemoteUrl) -> Option<PathBuf> {
+    let name = url.repository.as_str();
+    (!url.https().ends_with(&format!("/{name}"))).then(|| PathBuf::from(name))
+}
+
+/// Whoever has chosen that git's configuration stays as it is hears what that means here.
+fn tell_whether_git_asks(
+    context: &Context,
+    url: &RemoteUrl,
+    sign_in: &SignIn,
+) -> Result<(), Error> {
+    let organization = &url.organization;
+    if !wire::cover(context, organization)? {
+        let setup = match sign_in.source {
+            Source::Store(Store::Keychain | Store::File) => "git vsts setup",
+            _ => "git vsts setup --all-organizations",
+        };
+        context.ui.status(format_args!(
+            "Plain git does not ask `git vsts` for {organization}; `{setup}` makes it"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! `git clone`, with this program as its credential helper.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Git;
+use super::git::{Error, failed};
+
+/// The variable that hands a token to our helper below another git. That git's environment can be read by this user
+/// alone, as opposed to its arguments.
+const TOKEN: &str = "GIT_VSTS_PAT";
+
+/// This program as the only credential helper of one run of git, for what lies at or below a URL.
+#[derive(Debug)]
+pub struct Helper {
+    /// The URL.
+    pub url: String,
+    /// The value of `credential.helper` that runs it.
+    pub helper: OsString,
+    /// A token that nothing keeps, so that the helper can't find it.
+    pub token: Option<SecretString>,
+}
+
+impl Helper {
+    /// The options of git that make it so for one run, and for what that run starts.
+    fn options(&self) -> Vec<OsString> {
+        let setting = |name: &str, value: &OsStr| {
+            let mut setting = OsString::from(format!("credential.{}.{name}=", self.url));
+            setting.push(value);
+            ["-c".into(), setting]
+        };
+        // The empty one ends the list of those before it (gitcredentials(7)).
+        let helpers = [setting("helper", OsStr::new("")), setting("helper", &self.helper)];
+        let settings = helpers.into_iter().chain([setting("useHttpPath", OsStr::new("true"))]);
+        settings.flatten().collect()
+    }
+}
+
+/// What is to be cloned, and how.
+#[derive(Debug)]
+pub struct Clone<'c> {
+    /// Where it is.
+    pub url: &'c str,
+    /// Where it goes; where that is not said git makes a folder of the repository's name.
+    pub directory: Option<&'c Path>,
+    /// Further options of `git clone`.
+    pub options: &'c [OsString],
+    /// Without progress.
+    pub quiet: bool,
+    /// Who has the credential.
+    pub helper: &'c Helper,
+}
+
+impl Git {
+    /// Clones a repository. What git says goes to our standard error.
+    ///
+    /// # Errors
+    /// [`enum@Error`]; git has told why.
+    pub fn clone_repository(&self, directory: &Path, clone: &Clone<'_>) -> Result<(), Error> {
+        let mut command = self.command(directory, &[]);
+        command.args(clone.helper.options()).arg("clone");
+        command.args(clone.quiet.then_some("--quiet")).args(clone.options);
+        // What follows is no option, whatever it begins with (CVE-2017-1000117).
+        command.arg("--").arg(clone.url).args(clone.directory);
+        if let Some(token) = &clone.helper.token {
+            command.env(TOKEN, token.expose_secret());
+        }
+        self.show(&mut command, "clone")
+    }
+
+    /// Runs a git that talks to the person itself.
+    fn show(&self, command: &mut Command, action: &str) -> Result<(), Error> {
+        let status = command
+            .stdin(Stdio::null())
+            // Our standard output is data.
+            .stdout(std::io::stderr())
+            .stderr(Stdio::inherit())
+            .status()
+            .map_err(|error| self.unusable(error))?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(failed(&[action], status, b"")),
+        }
+    }
+}
