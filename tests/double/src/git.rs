@@ -41,9 +41,9 @@ pub(crate) fn http_backend() -> PathBuf {
     FOUND.get_or_init(find).clone()
 }
 
-/// `upload-pack` or `receive-pack`.
+/// `upload-pack` or `receive-pack`, and reading or writing with them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Service {
+pub(crate) enum Service {
     Fetch,
     Push,
 }
@@ -65,40 +65,51 @@ impl Service {
     }
 }
 
+/// Which repository is meant; whether it is there is not known yet.
+pub(crate) struct Place {
+    pub(crate) organization: String,
+    pub(crate) project: String,
+    pub(crate) repository: String,
+}
+
+impl Place {
+    /// And what follows the repository. `before` is the organization and perhaps the project, which
+    /// may be left out where its repository has the same name; `after` may begin with `_full` or
+    /// `_optimized`.
+    pub(crate) fn new<'a>(before: &[String], after: &'a [String]) -> Option<(Place, &'a [String])> {
+        let after = match after.first().map(String::as_str) {
+            Some("_full" | "_optimized") => &after[1..],
+            _ => after,
+        };
+        let (repository, rest) = after.split_first()?;
+        let place = Place {
+            organization: before.first()?.clone(),
+            project: before.get(1).unwrap_or(repository).clone(),
+            repository: repository.clone(),
+        };
+        Some((place, rest))
+    }
+}
+
 /// What git asks for below `_git`.
 pub(crate) struct Address {
-    organization: String,
-    project: String,
-    repository: String,
+    place: Place,
     /// `info/refs`, `git-upload-pack` or `git-receive-pack`.
     action: String,
 }
 
 impl Address {
-    /// `before` is the organization and perhaps the project, which may be left out where its
-    /// repository has the same name; `after` may begin with `_full` or `_optimized`.
     pub(crate) fn new(before: &[String], after: &[String]) -> Option<Address> {
-        let after = match after.first().map(String::as_str) {
-            Some("_full" | "_optimized") => &after[1..],
-            _ => after,
-        };
-        let (repository, action) = after.split_first()?;
-        let action = action.join("/");
-        if action != "info/refs" && Service::of(&action).is_none() {
-            return None;
-        }
-        Some(Address {
-            organization: before.first()?.clone(),
-            project: before.get(1).unwrap_or(repository).clone(),
-            repository: repository.clone(),
-            action,
-        })
+        let (place, rest) = Place::new(before, after)?;
+        let action = rest.join("/");
+        let is_known = action == "info/refs" || Service::of(&action).is_some();
+        is_known.then_some(Address { place, action })
     }
 }
 
 /// A repository that the caller may use.
-struct Found {
-    directory: PathBuf,
+pub(crate) struct Found {
+    pub(crate) directory: PathBuf,
     rules: PushRules,
     organization: String,
     repository_id: String,
@@ -120,7 +131,7 @@ pub(crate) async fn serve(
     if advertises != (parts.method == "GET") {
         return unserved(shared, parts);
     }
-    let found = match find(shared, parts, &address, service) {
+    let found = match find(shared, parts, &address.place, service) {
         Ok(found) => found,
         Err(refusal) => {
             drain_if_small(parts, &mut upload).await;
@@ -139,25 +150,26 @@ pub(crate) async fn serve(
 
 /// A refusal needs no body, but closing the connection over a few bytes would make every request
 /// after it slower; a pack is left alone.
-async fn drain_if_small(parts: &Parts, upload: &mut Upload) {
+pub(crate) async fn drain_if_small(parts: &Parts, upload: &mut Upload) {
     let length = parts.headers.get("content-length").and_then(|value| value.to_str().ok());
     if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length < 65_536) {
         let _ = upload.drain().await;
     }
 }
 
-fn find(
+/// The repository, if the caller may read it, or write to it.
+pub(crate) fn find(
     shared: &Shared,
     parts: &Parts,
-    address: &Address,
+    place: &Place,
     service: Service,
 ) -> Result<Found, Refusal> {
     let mut state = shared.lock();
     state.refusals += 1;
     let turn = state.refusals;
     let organization =
-        state.organization(&address.organization).ok_or_else(|| Box::new(not_found_page()))?;
-    let found = organization.repository(Some(&address.project), &address.repository);
+        state.organization(&place.organization).ok_or_else(|| Box::new(not_found_page()))?;
+    let found = organization.repository(Some(&place.project), &place.repository);
     let caller = authentication::caller(&state, organization, &parts.headers);
     let is_open =
         service == Service::Fetch && found.is_some_and(|(project, _)| project.is_public());
@@ -177,7 +189,7 @@ fn find(
         Err(why) => return Err(Box::new(git_not_signed_in(organization, turn, Some(&why)))),
     };
     let Some((_, repository)) = found.filter(|(_, repository)| !repository.disabled) else {
-        return Err(Box::new(text(404, &missing_repository(&address.repository))));
+        return Err(Box::new(text(404, &missing_repository(&place.repository))));
     };
     if repository.rules.read_only && service == Service::Push {
         return Err(Box::new(read_only(&caller_id)));

@@ -1,4 +1,4 @@
-//! A loopback Azure DevOps with real `git http-backend` behind it.
+//! A loopback Azure DevOps with real `git http-backend` behind it, and Git LFS.
 //!
 //! [`Double::start`] serves on 127.0.0.1 what `dev.azure.com`, `vssps.dev.azure.com` and
 //! `app.vssps.visualstudio.com` serve, all three below [`Double::url`]: organization `contoso` is
@@ -31,6 +31,7 @@ mod answer;
 mod authentication;
 mod git;
 mod json;
+mod lfs;
 mod log;
 mod names;
 mod organization;

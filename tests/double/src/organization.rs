@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::lfs;
 use crate::names::{same, stable_id};
 use crate::state::{OrganizationState, Person, ProjectState, PushRules, RepositoryState, Shared};
 use crate::token::{Issued, Kind, Token};
@@ -207,6 +208,22 @@ impl Organization {
     /// The path of a bare repository.
     pub fn bare(&self, project: &str, repository: &str) -> PathBuf {
         self.change_repository(project, repository, |repository| repository.directory.clone())
+    }
+
+    /// The names (SHA-256) of the Git LFS objects of a repository, sorted.
+    pub fn lfs_objects(&self, project: &str, repository: &str) -> Vec<String> {
+        let mut folders = vec![lfs::objects(&self.bare(project, repository))];
+        let mut names = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    true => folders.push(entry.path()),
+                    false => names.push(entry.file_name().to_string_lossy().into_owned()),
+                }
+            }
+        }
+        names.sort_unstable();
+        names
     }
 
     /// The GUID of a repository.

@@ -26,7 +26,7 @@ use crate::names::stable_id;
 use crate::refusal::{Refusal, not_found_page, respond, sign_in_page, text};
 use crate::state::Shared;
 use crate::upload::{Meter, Upload};
-use crate::{git, rest};
+use crate::{git, lfs, rest};
 
 /// How long a connection that was answered early is still read from. Without that the kernel would
 /// reset it, and the client might never see the answer.
@@ -245,6 +245,7 @@ async fn serve(shared: &Arc<Shared>, parts: &Parts, upload: Upload) -> Response 
         Err(refusal) => *refusal,
         Ok(Route::SignInPage) => respond(200, "text/html; charset=utf-8", sign_in_page()),
         Ok(Route::Git(address)) => git::serve(shared, parts, address, upload).await,
+        Ok(Route::Lfs(address)) => lfs::serve(shared, parts, address, upload).await,
         Ok(Route::Rest(address)) => rest::serve(shared, parts, &address, upload).await,
         Ok(Route::Page(organization)) => rest::page(shared, parts, &organization),
         Ok(Route::Nowhere) => unserved(shared, parts),
@@ -284,6 +285,7 @@ enum Route {
     Page(String),
     Rest(rest::Address),
     Git(git::Address),
+    Lfs(lfs::Address),
     Nowhere,
 }
 
@@ -319,8 +321,12 @@ impl Route {
                 project: (at > 1).then(|| segments[1].clone()),
                 rest: segments[at + 1..].to_vec(),
             }),
-            (None, Some(at @ (1 | 2))) => git::Address::new(&segments[..at], &segments[at + 1..])
-                .map_or(Route::Nowhere, Route::Git),
+            (None, Some(at @ (1 | 2))) => {
+                let (before, after) = (&segments[..at], &segments[at + 1..]);
+                let lfs = || lfs::Address::new(before, after).map(Route::Lfs);
+                let git = git::Address::new(before, after).map(Route::Git);
+                git.or_else(lfs).unwrap_or(Route::Nowhere)
+            }
             _ => Route::Nowhere,
         }
     }
