@@ -299,6 +299,22 @@ impl Sandbox {
         }
     }
 
+    /// Makes git use the helper for an organization, and for no other, as `setup` does.
+    pub fn wire(&self, organization: &str) {
+        let section = format!("credential.{}", self.url(organization));
+        let helper = format!("!'{}' credential", env!("CARGO_BIN_EXE_git-vsts"));
+        for (key, value) in [("helper", ""), ("helper", &helper), ("useHttpPath", "true")] {
+            let key = format!("{section}.{key}");
+            let _ = self.git(["config", "--global", "--add", &key, value]);
+        }
+    }
+
+    /// Runs git in the work folder, with nobody to ask, and gives all that it said.
+    pub fn plain_git<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Output {
+        let mut command = self.command("git", arguments, &self.work());
+        self.finish(command.env("GIT_TERMINAL_PROMPT", "0"), "")
+    }
+
     /// A text with what differs between runs replaced by names.
     fn named(&self, text: &str) -> String {
         let host = self.azure.url().trim_start_matches("http://").to_owned();
