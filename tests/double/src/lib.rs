@@ -30,6 +30,7 @@
 mod answer;
 mod authentication;
 mod git;
+mod hosts;
 mod json;
 mod lfs;
 mod log;
@@ -51,6 +52,7 @@ use crate::server::Server;
 use crate::state::Shared;
 
 pub use crate::answer::{Answer, Rule};
+pub use crate::hosts::Hosts;
 pub use crate::log::Request;
 pub use crate::organization::{Organization, SignedOut};
 pub use crate::token::Token;
@@ -103,6 +105,23 @@ impl Double {
     /// identity hosts; without a slash at the end.
     pub fn url(&self) -> &str {
         &self.shared.url
+    }
+
+    /// From now on it is the real hosts as well: `dev.azure.com`, `vssps.dev.azure.com` and every
+    /// `ORGANIZATION.visualstudio.com`, over TLS and behind a proxy that leads nowhere else. What
+    /// comes that way is logged with the organization in front of the path; the header `host` tells
+    /// the hosts apart. Addresses in the answers stay those below [`Double::url`], and
+    /// [`Answer::reset`], [`Answer::silent`] and [`Answer::raw`] are 500 there.
+    ///
+    /// # Panics
+    ///
+    /// As [`Double::start`].
+    pub fn hosts(&self) -> Hosts {
+        let listener = server::listen();
+        let (hosts, settings) = Hosts::new(&listener, &self.shared.root);
+        let server = self.server.as_ref().expect("it is stopped only when it is dropped");
+        server.spawn(hosts::accept(listener, settings, Arc::clone(&self.shared)));
+        hosts
     }
 
     /// The organization of that name, made if there is none yet (the name without regard to case).

@@ -57,6 +57,11 @@ impl Server {
         Server(runtime)
     }
 
+    /// Serves something more, as long as the rest.
+    pub(crate) fn spawn(&self, more: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(more);
+    }
+
     /// Ends all connections and the git processes behind them.
     pub(crate) fn stop(self) {
         // On a thread of its own: a runtime must not be waited for where another one runs.
@@ -77,7 +82,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// What happens to a connection instead of an answer.
-enum Fault {
+pub(crate) enum Fault {
     Reset,
     Silent,
     Raw(Vec<u8>),
@@ -139,7 +144,7 @@ async fn close(mut stream: TcpStream) {
     let _ = tokio::time::timeout(LINGER, reading).await;
 }
 
-async fn dispatch(
+pub(crate) async fn dispatch(
     shared: Arc<Shared>,
     request: hyper::Request<Incoming>,
 ) -> Result<Response, Fault> {
