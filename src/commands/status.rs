@@ -81,6 +81,9 @@ enum Pointer {
     Elsewhere {
         name: String,
         url: String,
+        /// Why it is not read, where it is or looks like one of Azure DevOps.
+        #[serde(skip)]
+        fault: Option<remote::Error>,
     },
 }
 
@@ -277,7 +280,10 @@ impl Pointer {
         let shown = remote::without_user(&remote.push_url);
         match context.service.remote(&remote.push_url) {
             Ok(url) => Self::azure(remote.name, &url),
-            Err(_) => Self::Elsewhere { name: remote.name, url: shown },
+            Err(error) => {
+                let fault = Some(error).filter(|error| !error.is_foreign());
+                Self::Elsewhere { name: remote.name, url: shown, fault }
+            }
         }
     }
 
@@ -319,8 +325,11 @@ fn print(context: &Context, report: &Report, all_read: bool) -> Result<(), Error
             Pointer::Azure { name, url, .. } => {
                 ui.out(format_args!("  {}: {url}", visible(name)))?
             }
-            Pointer::Elsewhere { name, url } => {
+            Pointer::Elsewhere { name, url, fault: None } => {
                 ui.out(format_args!("  {}: {url} (not Azure DevOps)", visible(name)))?;
+            }
+            Pointer::Elsewhere { name, url, fault: Some(fault) } => {
+                ui.out(format_args!("  {}: {url} (can't be used: {fault})", visible(name)))?;
             }
         }
     }

@@ -515,7 +515,7 @@ hint: whoever saw the URL has the password: revoke it where it was made, and lea
 --- stdout
 contoso: signed in as ada@contoso.com by the personal access token in a file
 /work, on main
-  origin: https://azure/contoso/shop/_git/web (not Azure DevOps)
+  origin: https://azure/contoso/shop/_git/web (can't be used: the URL for 127.0.0.1 holds a password)
 [exit 0]
 
 "#]]
