@@ -19,7 +19,7 @@ fn tracking(organizations: &[&str]) -> Sandbox {
     for organization in organizations {
         sandbox.azure.organization(organization).repository("shop", "web");
         sandbox.sign_in(organization);
-        sandbox.wire(organization);
+        sandbox.wire(&sandbox.url(organization));
         let url = sandbox.url(&format!("{organization}/shop/_git/web"));
         let _ = sandbox.git(["remote", "add", organization, &url]);
     }

@@ -299,12 +299,21 @@ impl Sandbox {
         }
     }
 
-    /// Makes git use the helper for an organization, and for no other, as `setup` does.
-    pub fn wire(&self, organization: &str) {
-        let section = format!("credential.{}", self.url(organization));
+    /// From now on the service is the hosted one, which the double plays under its real names.
+    pub fn hosted(&self) {
+        let hosts = self.azure.hosts();
+        let authority = hosts.authority.display().to_string();
+        self.set("GIT_VSTS_AZURE_URL", "");
+        self.set("HTTPS_PROXY", &hosts.proxy);
+        self.set("SSL_CERT_FILE", &authority);
+        self.set("GIT_SSL_CAINFO", &authority);
+    }
+
+    /// Makes git use the helper for what is below a URL, and for nothing else, as `setup` does.
+    pub fn wire(&self, url: &str) {
         let helper = format!("!'{}' credential", env!("CARGO_BIN_EXE_git-vsts"));
         for (key, value) in [("helper", ""), ("helper", &helper), ("useHttpPath", "true")] {
-            let key = format!("{section}.{key}");
+            let key = format!("credential.{url}.{key}");
             let _ = self.git(["config", "--global", "--add", &key, value]);
         }
     }
