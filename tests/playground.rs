@@ -73,10 +73,16 @@ impl Playground {
 
         self.step(&work, "git vsts login contoso --pat-stdin", Some(&self.token))?;
         self.step(&work, "git vsts init contoso/shop/web --commit 'Open the shop' --push", None)?;
-        println!("$ echo '<p>Open</p>' >> index.html && git commit --quiet --all --message Greet");
-        fs::write(work.join("index.html"), "<h1>Hello</h1>\n<p>Open</p>\n")?;
-        self.quietly(&work, &["commit", "--quiet", "--all", "--message", "Greet"])?;
+        self.commit(&work, "<p>Open</p>", "Greet")?;
         self.step(&work, "git vsts push", None)?;
+
+        println!("Plain git asks git vsts from now on, and nobody else (GIT_TERMINAL_PROMPT=0)\n");
+        let url = format!("{}/contoso/shop/_git/web", self.double.url());
+        self.step(self.scratch.path(), &format!("git clone {url} copy"), None)?;
+        let copy = self.scratch.path().join("copy");
+        self.commit(&copy, "<p>Till six</p>", "Say until when")?;
+        self.step(&copy, "git push", None)?;
+        self.step(&work, "git pull", None)?;
 
         let bare = self.scratch.path().join("server/contoso/shop/web.git");
         println!("The repository that received it:");
@@ -84,15 +90,25 @@ impl Playground {
         let log = self.quietly(&bare, &["log", "--oneline", "main"])?;
         print!("{log}");
         match log.lines().count() {
-            2 => Ok(()),
-            count => Err(format!("two commits were pushed, and {count} arrived").into()),
+            3 => Ok(()),
+            count => Err(format!("three commits were pushed, and {count} arrived").into()),
         }
     }
 
-    /// Runs a command line of `git vsts` and shows it as a person would type it.
+    /// Adds a line to the page in a clone.
+    fn commit(&self, clone: &Path, line: &str, message: &str) -> Result<()> {
+        println!("$ echo '{line}' >> index.html && git commit --quiet --all --message '{message}'");
+        let page = clone.join("index.html");
+        let text = fs::read_to_string(&page)?;
+        fs::write(&page, format!("{text}{line}\n"))?;
+        self.quietly(clone, &["commit", "--quiet", "--all", "--message", message]).map(drop)
+    }
+
+    /// Runs a command line and shows it as a person would type it.
     fn step(&self, directory: &Path, line: &str, stdin: Option<&str>) -> Result<()> {
         println!("$ {}{line}", if stdin.is_some() { "echo $TOKEN | " } else { "" });
         let mut command = self.command("sh".as_ref());
+        command.env("GIT_TERMINAL_PROMPT", "0");
         command.args(["-c", line]).current_dir(directory).stdin(Stdio::piped());
         // What goes to stderr is shown in its place among what goes to stdout.
         command.stderr(std::io::stdout());

@@ -338,12 +338,11 @@ fn wired_for_the_whole_host_it_needs_the_path_where_two_are_signed_in() {
         let output = sandbox.plain_git(["push", "--quiet", url, "main"]);
         all += &format!("== {url}\n{}{output}", asked(&sandbox));
     }
-    assert_data_eq!(all, str![[r#"
+    assert_data_eq!(
+        all,
+        str![[r#"
 == https://dev.azure.com/contoso/shop/_git/web
-Username for 'https://dev.azure.com': 
-Password for 'https://ada%40contoso.com@dev.azure.com': 
 --- stderr
-warning: several organizations of dev.azure.com are signed in, and git did not say which it needs: let it with `git config --global credential.https://dev.azure.com.useHttpPath true`, or put the name before the host: https://ORG@dev.azure.com/…
 remote: Analyzing objects... (0/0) (5 ms)        
 remote: Storing packfile... done (62 ms)        
 remote: Storing index... done (53 ms)        
@@ -355,7 +354,9 @@ remote: Storing packfile... done (62 ms)
 remote: Storing index... done (53 ms)        
 [exit 0]
 
-"#]].raw());
+"#]]
+        .raw()
+    );
     // What git was told without a path is nobody's, and not kept.
     assert_eq!(written(&sandbox), before);
     let _ = sandbox.git(["config", "--global", &with_path, "true"]);
