@@ -422,6 +422,14 @@ fn git_that_a_desktop_program_starts_gets_the_token_and_the_helper_asks_nobody()
     let description = "protocol=https\nhost=dev.azure.com\npath=northwind/shop/_git/web\n\n";
     let output = sandbox.run_with_stdin(["credential", "get"], description);
     assert_eq!((output.to_string().as_str(), asked(&sandbox).as_str()), ("[exit 0]\n", ""));
+
+    sandbox.set("GIT_ASKPASS", "");
+    sandbox.wire("https://dev.azure.com/northwind");
+    let mut command = sandbox.command("git", ["credential", "fill"], &sandbox.work());
+    let output = sandbox.finish(command.env("GIT_TERMINAL_PROMPT", "0"), description);
+    let said = "fatal: could not read Username for \
+                'https://dev.azure.com/northwind/shop/_git/web': terminal prompts disabled\n";
+    assert_eq!((output.status, output.stderr.as_str()), (128, said));
 }
 
 /// A program that speaks the protocol itself may leave the pipe open for its next sentence.
