@@ -19,7 +19,6 @@ fn tracking(organizations: &[&str]) -> Sandbox {
     for organization in organizations {
         sandbox.azure.organization(organization).repository("shop", "web");
         sandbox.sign_in(organization);
-        sandbox.wire(&sandbox.url(organization));
         let url = sandbox.url(&format!("{organization}/shop/_git/web"));
         let _ = sandbox.git(["remote", "add", organization, &url]);
     }
@@ -46,6 +45,11 @@ fn git_succeeds(sandbox: &Sandbox, arguments: &[&str]) {
 #[track_caller]
 fn assert_cloned(sandbox: &Sandbox, url: &str, folder: &str) {
     git_succeeds(sandbox, &["clone", "--quiet", url, folder]);
+    assert_has_picture(sandbox, folder);
+}
+
+#[track_caller]
+fn assert_has_picture(sandbox: &Sandbox, folder: &str) {
     let content = fs::read_to_string(sandbox.work().join(folder).join("picture.png")).unwrap();
     assert_eq!(content, "a picture\n");
 }
@@ -72,7 +76,7 @@ fn what_is_tracked_goes_up_and_comes_back_without_asking() {
 
 #[test]
 #[ignore = "needs git-lfs: run tests/run"]
-fn a_push_of_ours_takes_along_what_is_tracked() {
+fn a_push_and_a_clone_of_ours_take_along_what_is_tracked() {
     let sandbox = tracking(&["contoso"]);
     let output = sandbox.run(["push", "contoso"]);
     // Before it git-lfs has its say, at its own pace.
@@ -82,7 +86,9 @@ fn a_push_of_ours_takes_along_what_is_tracked() {
         ("https://azure/contoso/shop/_git/web\n", 0)
     );
     assert_eq!(sandbox.contoso().lfs_objects("shop", "web"), [PICTURE]);
-    assert_cloned(&sandbox, &sandbox.url("contoso/shop/_git/web"), "clone");
+    let output = sandbox.run(["clone", "contoso/shop/web", "clone"]);
+    assert_eq!(output.status, 0, "{output}");
+    assert_has_picture(&sandbox, "clone");
 }
 
 /// C10.
@@ -124,7 +130,51 @@ fn a_token_that_is_no_longer_taken_ends_it() {
     for arguments in [&["lfs", "push", "contoso", "main"][..], &["-C", "clone", "lfs", "pull"]] {
         let token = sandbox.sign_in("contoso");
         sandbox.contoso().revoke(&token);
-        let output = git(&sandbox, arguments);
+        let mut output = git(&sandbox, arguments);
+        // How far it has come is shown when there was time to.
+        let lines = output.stdout.split_inclusive('\n');
+        output.stdout = lines.filter(|line| !line.contains("LFS objects:")).collect();
+        let kept = sandbox.azure.organization(organization).lfs_objects("shop", "web");
+        assert_eq!(kept, [PICTURE], "{organization}");
+        assert_cloned(
+            &sandbox,
+            &sandbox.url(&format!("{organization}/shop/_git/web")),
+            organization,
+        );
+    }
+    // A token that is sent to the other organization would be a second one there.
+    let requests = sandbox.azure.requests();
+    let tokens: BTreeSet<_> = requests
+        .iter()
+        .filter_map(|request| {
+            Some((request.path.split('/').nth(1)?, request.authorization.as_ref()?))
+        })
+        .collect();
+    assert_eq!(tokens.len(), 2, "{tokens:?}");
+}
+
+/// C15. That the remote does not support locking is what git-lfs says of every refusal.
+#[test]
+#[ignore = "needs git-lfs: run tests/run"]
+fn a_token_that_is_no_longer_taken_ends_it() {
+    let sandbox = tracking(&["contoso"]);
+    git_succeeds(&sandbox, &["push", "--quiet", "contoso", "main"]);
+    sandbox.set("GIT_LFS_SKIP_SMUDGE", "1");
+    git_succeeds(&sandbox, &["clone", "--quiet", &sandbox.url("contoso/shop/_git/web"), "clone"]);
+    sandbox.commit("another.png", "another\n", "Add another");
+    let mut all = String::new();
+    for arguments in [&["lfs", "push", "contoso", "main"][..], &["-C", "clone", "lfs", "pull"]] {
+        let token = sandbox.sign_in("contoso");
+        sandbox.contoso().revoke(&token);
+        let mut output = git(&sandbox, arguments);
+        // How far it has come is shown when there was time to.
+        let is_progress = |line: &&str| line.contains("LFS objects:");
+        output.stdout = output
+            .stdout
+            .lines()
+            .filter(|line| !is_progress(line))
+            .map(|line| format!("{line}\n"))
+            .collect();
         let kept = sandbox.credentials().exists();
         all += &format!("== {}\n{output}kept: {kept}\n", arguments.join(" "));
     }

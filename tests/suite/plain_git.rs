@@ -24,15 +24,13 @@ const OLD_WEB: &str = "https://contoso.visualstudio.com/shop/_git/web";
 const FABRIKAM_WEB: &str = "https://dev.azure.com/fabrikam/shop/_git/web";
 
 /// A commit, and a `shop/web` for it at each of these organizations of the hosted service, all of
-/// them signed in and wired.
+/// them signed in, which is what makes git ask us.
 fn signed_in(organizations: &[&str]) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.hosted();
     for organization in organizations {
         sandbox.azure.organization(organization).repository("shop", "web");
         sandbox.sign_in(organization);
-        sandbox.wire(&format!("https://dev.azure.com/{organization}"));
-        sandbox.wire(&format!("https://{organization}.visualstudio.com"));
     }
     sandbox.repository();
     sandbox
@@ -266,7 +264,7 @@ fn an_organization_that_another_helper_serves_goes_on_being_served_by_it() {
     let sandbox = signed_in(&["contoso"]);
     sandbox.azure.organization("fabrikam").repository("shop", "web");
     let theirs = sandbox.token("fabrikam");
-    // In front of what `wire` has put at the end.
+    // In front of what the sign-in has put at the end.
     let configuration = fs::read_to_string(sandbox.home().join(".gitconfig")).unwrap();
     let earlier = format!("[credential]\n\thelper = {STORE}\n{configuration}");
     sandbox.write_home(".gitconfig", &earlier);
@@ -315,22 +313,26 @@ remote: Storing index... done (53 ms)
 }
 
 #[test]
-fn wired_for_the_whole_host_it_needs_the_path_where_two_are_signed_in() {
+fn where_somebody_set_the_helper_for_the_whole_host_it_needs_the_path_once_two_are_signed_in() {
     let sandbox = Sandbox::new();
     sandbox.hosted();
     sandbox.repository();
-    let url = "https://dev.azure.com";
-    sandbox.wire(url);
-    let with_path = format!("credential.{url}.useHttpPath");
-    sandbox.contoso().repository("shop", "web");
-    sandbox.sign_in("contoso");
+    let sign_in = |organization: &str| {
+        sandbox.azure.organization(organization).repository("shop", "web");
+        let login = ["login", organization, "--pat-stdin", "--no-setup"];
+        let output = sandbox.run_with_stdin(login, &sandbox.token(organization));
+        assert_eq!(output.status, 0, "{output}");
+    };
+    let helper = format!("!'{}' credential", env!("CARGO_BIN_EXE_git-vsts"));
+    let _ = sandbox.git(["config", "--global", "credential.https://dev.azure.com.helper", &helper]);
+    let with_path = "credential.https://dev.azure.com.useHttpPath";
+    sign_in("contoso");
     for (number, value) in ["true", "false"].into_iter().enumerate() {
-        let _ = sandbox.git(["config", "--global", &with_path, value]);
+        let _ = sandbox.git(["config", "--global", with_path, value]);
         succeeds(&sandbox, &["push", "--quiet", WEB, &format!("main:branch-{number}")]);
     }
 
-    sandbox.azure.organization("fabrikam").repository("shop", "web");
-    sandbox.sign_in("fabrikam");
+    sign_in("fabrikam");
     let before = written(&sandbox);
     answer(&sandbox, &sandbox.token("contoso"));
     let mut all = String::new();
@@ -338,11 +340,12 @@ fn wired_for_the_whole_host_it_needs_the_path_where_two_are_signed_in() {
         let output = sandbox.plain_git(["push", "--quiet", url, "main"]);
         all += &format!("== {url}\n{}{output}", asked(&sandbox));
     }
-    assert_data_eq!(
-        all,
-        str![[r#"
+    assert_data_eq!(all, str![[r#"
 == https://dev.azure.com/contoso/shop/_git/web
+Username for 'https://dev.azure.com': 
+Password for 'https://ada%40contoso.com@dev.azure.com': 
 --- stderr
+warning: several organizations of dev.azure.com are signed in, and git did not say which it needs: let it with `git vsts setup`, or put the name before the host: https://ORG@dev.azure.com/…
 remote: Analyzing objects... (0/0) (5 ms)        
 remote: Storing packfile... done (62 ms)        
 remote: Storing index... done (53 ms)        
@@ -354,15 +357,18 @@ remote: Storing packfile... done (62 ms)
 remote: Storing index... done (53 ms)        
 [exit 0]
 
-"#]]
-        .raw()
-    );
+"#]].raw());
     // What git was told without a path is nobody's, and not kept.
     assert_eq!(written(&sandbox), before);
-    let _ = sandbox.git(["config", "--global", &with_path, "true"]);
+    let _ = sandbox.git(["config", "--global", with_path, "true"]);
+    for url in [WEB, FABRIKAM_WEB] {
+        succeeds(&sandbox, &["push", "--quiet", url, "main:with-path"]);
+    }
+    // And what the warning says is of help.
+    let _ = sandbox.git(["config", "--global", with_path, "false"]);
+    assert_eq!(sandbox.run(["setup"]).status, 0);
     for url in [WEB, FABRIKAM_WEB, OLD_WEB] {
-        let url = url.replace(OLD_CONTOSO, "https://contoso@dev.azure.com/contoso");
-        succeeds(&sandbox, &["push", "--quiet", &url, "main"]);
+        succeeds(&sandbox, &["push", "--quiet", url, "main:after-setup"]);
     }
     assert_eq!((asked(&sandbox).as_str(), written(&sandbox)), ("", before));
 }
@@ -424,8 +430,9 @@ fn git_that_a_desktop_program_starts_gets_the_token_and_the_helper_asks_nobody()
     assert_eq!((output.to_string().as_str(), asked(&sandbox).as_str()), ("[exit 0]\n", ""));
 
     sandbox.set("GIT_ASKPASS", "");
-    sandbox.wire("https://dev.azure.com/northwind");
-    let mut command = sandbox.command("git", ["credential", "fill"], &sandbox.work());
+    let helper = format!("credential.helper=!'{}' credential", env!("CARGO_BIN_EXE_git-vsts"));
+    let fill = ["-c", &helper, "-c", "credential.useHttpPath=true", "credential", "fill"];
+    let mut command = sandbox.command("git", fill, &sandbox.work());
     let output = sandbox.finish(command.env("GIT_TERMINAL_PROMPT", "0"), description);
     let said = "fatal: could not read Username for \
                 'https://dev.azure.com/northwind/shop/_git/web': terminal prompts disabled\n";

@@ -309,15 +309,6 @@ impl Sandbox {
         self.set("GIT_SSL_CAINFO", &authority);
     }
 
-    /// Makes git use the helper for what is below a URL, and for nothing else, as `setup` does.
-    pub fn wire(&self, url: &str) {
-        let helper = format!("!'{}' credential", env!("CARGO_BIN_EXE_git-vsts"));
-        for (key, value) in [("helper", ""), ("helper", &helper), ("useHttpPath", "true")] {
-            let key = format!("credential.{url}.{key}");
-            let _ = self.git(["config", "--global", "--add", &key, value]);
-        }
-    }
-
     /// Runs git in the work folder, with nobody to ask, and gives all that it said.
     pub fn plain_git<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Output {
         let mut command = self.command("git", arguments, &self.work());
