@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{clone, credential, init, login, logout, push, remote_add, setup, status};
 use crate::context::{Context, Environment, SystemClock};
@@ -91,6 +91,11 @@ impl Command {
             Self::Credential(credential) => credential.run(context),
         }
     }
+}
+
+/// The definition of the command line, of which the manual and the completions are made.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line of this process, and gives its exit status.
@@ -229,8 +234,6 @@ fn holds_token(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
