@@ -20,7 +20,8 @@ const QUESTIONS: u32 = 3;
 /// Sign in to an Azure DevOps organization
 ///
 /// Asks for a personal access token, tries it against the organization, and keeps it in the
-/// system's keychain. A token that the organization refuses is not kept.
+/// system's keychain. A token that the organization refuses is not kept. From then on git itself
+/// asks `git vsts` for the credential of that organization.
 #[derive(Args, Debug)]
 pub struct Login {
     /// The organization: its name, or any address of it from a browser

@@ -10,7 +10,7 @@ use crate::wiring::{Reach, Section};
 
 /// Forget the sign-in to an organization
 ///
-/// What is kept on this computer is forgotten. A token goes on being valid at the service until it
+/// What is kept on this computer is forgotten, and git no longer asks for it. A token goes on being valid at the service until it
 /// expires or is revoked there.
 #[derive(Args, Debug)]
 pub struct Logout {
