@@ -134,47 +134,6 @@ fn a_token_that_is_no_longer_taken_ends_it() {
         // How far it has come is shown when there was time to.
         let lines = output.stdout.split_inclusive('\n');
         output.stdout = lines.filter(|line| !line.contains("LFS objects:")).collect();
-        let kept = sandbox.azure.organization(organization).lfs_objects("shop", "web");
-        assert_eq!(kept, [PICTURE], "{organization}");
-        assert_cloned(
-            &sandbox,
-            &sandbox.url(&format!("{organization}/shop/_git/web")),
-            organization,
-        );
-    }
-    // A token that is sent to the other organization would be a second one there.
-    let requests = sandbox.azure.requests();
-    let tokens: BTreeSet<_> = requests
-        .iter()
-        .filter_map(|request| {
-            Some((request.path.split('/').nth(1)?, request.authorization.as_ref()?))
-        })
-        .collect();
-    assert_eq!(tokens.len(), 2, "{tokens:?}");
-}
-
-/// C15. That the remote does not support locking is what git-lfs says of every refusal.
-#[test]
-#[ignore = "needs git-lfs: run tests/run"]
-fn a_token_that_is_no_longer_taken_ends_it() {
-    let sandbox = tracking(&["contoso"]);
-    git_succeeds(&sandbox, &["push", "--quiet", "contoso", "main"]);
-    sandbox.set("GIT_LFS_SKIP_SMUDGE", "1");
-    git_succeeds(&sandbox, &["clone", "--quiet", &sandbox.url("contoso/shop/_git/web"), "clone"]);
-    sandbox.commit("another.png", "another\n", "Add another");
-    let mut all = String::new();
-    for arguments in [&["lfs", "push", "contoso", "main"][..], &["-C", "clone", "lfs", "pull"]] {
-        let token = sandbox.sign_in("contoso");
-        sandbox.contoso().revoke(&token);
-        let mut output = git(&sandbox, arguments);
-        // How far it has come is shown when there was time to.
-        let is_progress = |line: &&str| line.contains("LFS objects:");
-        output.stdout = output
-            .stdout
-            .lines()
-            .filter(|line| !is_progress(line))
-            .map(|line| format!("{line}\n"))
-            .collect();
         let kept = sandbox.credentials().exists();
         all += &format!("== {}\n{output}kept: {kept}\n", arguments.join(" "));
     }
