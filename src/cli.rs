@@ -101,6 +101,10 @@ pub fn command() -> clap::Command {
 /// Runs the command line of this process, and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let environment = Environment::process();
+    if crate::completion::answer(command, &arguments, &environment) {
+        return 0;
+    }
     if let Some(status) = refuse_token(&arguments) {
         return status;
     }
@@ -110,7 +114,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(_) if holds_password(&arguments) => return refuse_password(),
         Err(error) => return usage(&error, &arguments),
     };
-    let environment = Environment::process();
     let ui = Ui::process(cli.global.settings(&environment));
     crate::context::keep_secrets_out_of_dumps();
     match cli.run(ui, environment) {

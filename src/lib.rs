@@ -16,6 +16,7 @@
 pub mod azure;
 pub mod cli;
 mod commands;
+mod completion;
 pub mod configuration;
 pub mod context;
 pub mod credential;

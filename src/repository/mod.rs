@@ -452,6 +452,21 @@ impl Repository {
         })
     }
 
+    /// The short names of the local branches, in order. One that is no text can't be typed either.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]
+    pub fn branch_names(&self) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        for reference in self.inner.references_glob("refs/heads/*")? {
+            let reference = reference?;
+            let name = str::from_utf8(reference.name_bytes()).ok();
+            names.extend(name.and_then(|name| name.strip_prefix("refs/heads/")).map(str::to_owned));
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// The names of the local branches, and whether there is any commit at all.
     fn branches(&self) -> Result<Vec<(String, Oid)>, git2::Error> {
         self.named("refs/heads/*")
