@@ -22,6 +22,7 @@ pub mod context;
 pub mod credential;
 pub mod error;
 pub mod http;
+pub mod installation;
 pub mod keychain;
 pub mod remote;
 pub mod repository;
