@@ -3,13 +3,16 @@ use clap::Args;
 use super::{names, wire};
 use crate::context::Context;
 use crate::error::Error;
+use crate::installation::{self, Group, Outcome, What};
 use crate::text::visible;
 use crate::wiring::Section;
 
-/// Make git ask `git vsts` for the organizations that are signed in
+/// Make git, `man` and the shell know `git vsts`
 ///
-/// Writes into git's global configuration, for each organization, that `git vsts` is its credential
-/// helper; what serves other organizations goes on doing so. `git vsts login` does it by itself.
+/// Writes into git's global configuration, for each organization that is signed in, that `git vsts`
+/// is its credential helper; what serves other organizations goes on doing so. `git vsts login` does
+/// that part by itself. Then it puts the manual beside this program, where `man` and so
+/// `git vsts --help` find it, and the completions where bash and fish look, and says what to tell zsh.
 #[derive(Args, Debug)]
 pub struct Setup {
     /// Take exactly that back
@@ -28,12 +31,36 @@ pub struct Setup {
 impl Setup {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
         match self.undo {
-            true => self.take_back(context),
-            false => self.set_up(context),
+            true => {
+                self.take_files_back(context)?;
+                self.take_back(context)
+            }
+            false => {
+                self.put_files(context)?;
+                self.make_git_ask(context)
+            }
         }
     }
 
-    fn set_up(&self, context: &Context) -> Result<(), Error> {
+    fn put_files(&self, context: &Context) -> Result<(), Error> {
+        let places = context.places()?;
+        tell(context, installation::put(&places, self.dry_run)?, self.dry_run);
+        if context.has_shell("zsh") {
+            let lines = places.zsh_lines().join("\n");
+            context.ui.status(format_args!(
+                "For zsh, put these lines into ~/.zshrc, before any that call compinit:\n{lines}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn take_files_back(&self, context: &Context) -> Result<(), Error> {
+        let outcomes = installation::take_back(&context.data_directory()?, self.dry_run)?;
+        tell(context, outcomes, self.dry_run);
+        Ok(())
+    }
+
+    fn make_git_ask(&self, context: &Context) -> Result<(), Error> {
         let organizations = names::signed_in(context)?;
         let mut sections = Vec::new();
         for organization in &organizations {
@@ -96,4 +123,71 @@ fn preview(context: &Context, sections: &[Section]) -> Result<(), Error> {
     context.ui.status(format_args!("Would be put at the end of {file}:"));
     context.ui.out(format_args!("{}", lines.trim_end()))?;
     Ok(())
+}
+
+/// Files of one kind in one folder, of which there is the same to say.
+struct Told {
+    group: Group,
+    folder: String,
+    said: Said,
+    number: usize,
+}
+
+#[derive(PartialEq, Eq)]
+enum Said {
+    Put,
+    Removed,
+    Refused(String),
+}
+
+/// What became of the files, in a line for those of one kind.
+fn tell(context: &Context, outcomes: Vec<Outcome>, is_dry: bool) {
+    let mut told: Vec<Told> = Vec::new();
+    for Outcome { group, path, what } in outcomes {
+        let shown = visible(&path.display().to_string());
+        let said = match what {
+            What::Put | What::Replaced => Said::Put,
+            What::Removed => Said::Removed,
+            What::Refused(error) => Said::Refused(error.to_string()),
+            What::AsItShouldBe | What::SomebodyElsesSame => {
+                context.ui.detail(format_args!("{shown} is as it should be"));
+                continue;
+            }
+            What::Gone => continue,
+            What::SomebodyElses => {
+                context.ui.warning(format_args!("{shown} is another program's: left as it is"));
+                continue;
+            }
+            What::Changed => {
+                context.ui.warning(format_args!("{shown} was changed since: left as it is"));
+                continue;
+            }
+        };
+        let folder = path.parent().map(|it| visible(&it.display().to_string())).unwrap_or_default();
+        let same = |met: &&mut Told| met.group == group && met.folder == folder && met.said == said;
+        match told.iter_mut().find(same) {
+            Some(met) => met.number += 1,
+            None => told.push(Told { group, folder, said, number: 1 }),
+        }
+    }
+    for Told { group, folder, said, number } in told {
+        let what = match group {
+            Group::Manual if number == 1 => "1 page for `man`".to_owned(),
+            Group::Manual => format!("{number} pages for `man`"),
+            Group::Bash => "the completion for bash".to_owned(),
+            Group::Fish => "the completion for fish".to_owned(),
+            Group::Zsh => "the completion for zsh".to_owned(),
+        };
+        let line = match (said, is_dry) {
+            (Said::Put, false) => format!("Put {what} into {folder}"),
+            (Said::Put, true) => format!("Would put {what} into {folder}"),
+            (Said::Removed, false) => format!("Removed {what} from {folder}"),
+            (Said::Removed, true) => format!("Would remove {what} from {folder}"),
+            (Said::Refused(reason), _) => {
+                context.ui.warning(format_args!("can't change {what} in {folder}: {reason}"));
+                continue;
+            }
+        };
+        context.ui.status(format_args!("{line}"));
+    }
 }

@@ -17,6 +17,7 @@ use crate::configuration::{Configuration, Trust};
 use crate::credential::{self, Credential, Kept};
 use crate::error::{Error, Kind};
 use crate::http::{AUTHORIZATION, Client, Settings, Wait};
+use crate::installation::Places;
 use crate::keychain::{File, Keychain, Nowhere, System, Unlock};
 use crate::remote::{Organization, Service};
 use crate::repository::{Git, Repository};
@@ -244,6 +245,35 @@ impl Context {
         let called = std::env::args_os().next().unwrap_or_default();
         let folders = std::env::split_paths(self.environment.raw("PATH").unwrap_or_default());
         Ok(Program::find(&running, &called, &self.directory, folders))
+    }
+
+    /// Where the files go that a shell and `man` look for.
+    ///
+    /// # Errors
+    /// There is no home, or the system does not say which file it runs.
+    pub fn places(&self) -> Result<Places, Error> {
+        let data = self.data_directory()?;
+        let program = self.program()?;
+        if cfg!(windows) {
+            return Ok(Places { manual: None, bash: None, fish: None, data });
+        }
+        let environment = &self.environment;
+        let fallback = || environment.home().map(|home| home.join(".local/share"));
+        let base = environment.path("XDG_DATA_HOME").or_else(fallback);
+        let own = environment.path("BASH_COMPLETION_USER_DIR");
+        let bash = own.or_else(|| base.as_ref().map(|base| base.join("bash-completion")));
+        Ok(Places {
+            manual: Places::manual_of(program.path()),
+            bash: bash.map(|bash| bash.join("completions")),
+            fish: base.map(|base| base.join("fish/vendor_completions.d")),
+            data,
+        })
+    }
+
+    /// Whether a shell is the one of whoever is here.
+    pub fn has_shell(&self, name: &str) -> bool {
+        let shell = self.environment.raw("SHELL").map(Path::new);
+        shell.is_some_and(|shell| shell.file_name() == Some(name.as_ref()))
     }
 
     /// The folders of temporary files.

@@ -10,6 +10,7 @@ use crate::azure::{self, Scope};
 use crate::configuration;
 use crate::credential;
 use crate::http::{self, Reason, Refusal, TlsFault};
+use crate::installation;
 use crate::keychain;
 use crate::remote::{self, Organization};
 use crate::repository::{self, CommitError, GitError, HookError, PlanError, PushError};
@@ -629,6 +630,20 @@ impl From<wiring::Error> for Error {
                 "take that right from others, `chmod o-w {}`, or install git vsts in another folder",
                 crate::text::quoted(path)
             ),
+        };
+        Self::new(Kind::Failed, error).hint(hint)
+    }
+}
+
+impl From<installation::Error> for Error {
+    fn from(error: installation::Error) -> Self {
+        use installation::Error as E;
+        let hint = match &error {
+            E::Damaged { path } => format!(
+                "update git vsts, or remove {} and what it names",
+                crate::text::visible(&path.display().to_string())
+            ),
+            _ => "check the permissions and the free space".to_owned(),
         };
         Self::new(Kind::Failed, error).hint(hint)
     }

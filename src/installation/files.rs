@@ -43,14 +43,16 @@ macro_rules! pages {
 }
 
 /// The manual. A test of the suite sees to it that none is missing.
-const PAGES: [(&str, &str); 8] = pages![
+const PAGES: [(&str, &str); 10] = pages![
     "git-vsts.1",
+    "git-vsts-clone.1",
     "git-vsts-credential.1",
     "git-vsts-init.1",
     "git-vsts-login.1",
     "git-vsts-logout.1",
     "git-vsts-push.1",
     "git-vsts-remote-add.1",
+    "git-vsts-setup.1",
     "git-vsts-status.1",
 ];
 

@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -67,9 +68,11 @@ impl Sandbox {
     /// the empty repository `shop` that every project begins with.
     pub fn new() -> Self {
         let root = tempfile::tempdir().expect("a temporary folder can be made");
-        for folder in ["home", "work", "server"] {
+        for folder in ["home", "work", "server", "bin"] {
             fs::create_dir(root.path().join(folder)).expect("it is empty");
         }
+        let program = env!("CARGO_BIN_EXE_git-vsts");
+        symlink(program, root.path().join("bin/git-vsts")).expect("the folder is empty");
         let azure = Double::start_in(&root.path().join("server"));
         azure.organization("contoso").person("ada@contoso.com", "Ada Lovelace").project("shop");
         let sandbox =
@@ -111,6 +114,16 @@ impl Sandbox {
     /// The folder that commands are started in.
     pub fn work(&self) -> PathBuf {
         self.root.path().join("work")
+    }
+
+    /// The built binary, as a package would install it: by a link in a folder of its own.
+    pub fn program(&self) -> String {
+        self.root.path().join("bin/git-vsts").display().to_string()
+    }
+
+    /// Where that package's files are, beside its `bin`.
+    pub fn share(&self) -> PathBuf {
+        self.root.path().join("share")
     }
 
     /// The home.
@@ -207,7 +220,7 @@ impl Sandbox {
         arguments: I,
         stdin: &str,
     ) -> Output {
-        let mut command = self.command(env!("CARGO_BIN_EXE_git-vsts"), arguments, directory);
+        let mut command = self.command(&self.program(), arguments, directory);
         self.finish(&mut command, stdin)
     }
 
@@ -224,7 +237,7 @@ impl Sandbox {
         &self,
         arguments: I,
     ) -> Dialogue<'_> {
-        self.dialogue(self.command(env!("CARGO_BIN_EXE_git-vsts"), arguments, &self.work()))
+        self.dialogue(self.command(&self.program(), arguments, &self.work()))
     }
 
     /// Starts a command on a terminal of its own.
@@ -246,7 +259,7 @@ impl Sandbox {
             .args(arguments)
             .current_dir(directory)
             .env_clear()
-            .env("PATH", path())
+            .env("PATH", path(&self.program()))
             .env("HOME", self.home())
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_AUTHOR_DATE", "2026-11-25T12:00:00Z")
@@ -387,10 +400,9 @@ fn plain(shown: &str) -> String {
     terminal.screen().contents().trim_end().to_owned()
 }
 
-/// The search path, with the built binary first, so that `git vsts` is it.
-fn path() -> std::ffi::OsString {
-    let binary = Path::new(env!("CARGO_BIN_EXE_git-vsts"));
-    let mut path = binary.parent().expect("it is in a folder").as_os_str().to_owned();
+/// The search path, with the binary's link first, so that `git vsts` is it.
+fn path(binary: &str) -> std::ffi::OsString {
+    let mut path = Path::new(binary).parent().expect("it is in a folder").as_os_str().to_owned();
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
     path

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -17,10 +16,7 @@ fn global(sandbox: &Sandbox) -> String {
 }
 
 fn named(sandbox: &Sandbox, text: &str) -> String {
-    let binary = PathBuf::from(env!("CARGO_BIN_EXE_git-vsts"));
-    let binary = fs::canonicalize(binary.parent().unwrap()).unwrap().join("git-vsts");
-    text.replace(sandbox.azure.url(), "https://azure")
-        .replace(&binary.display().to_string(), "/bin/git-vsts")
+    text.replace(sandbox.azure.url(), "https://azure").replace(&sandbox.program(), "/bin/git-vsts")
 }
 
 /// What git fetches with, where nobody can be asked.
@@ -146,6 +142,10 @@ fn setup_serves_every_sign_in_and_says_what_it_does() {
     let run = |arguments: &[&str]| named(&sandbox, &sandbox.run(arguments).to_string());
     assert_data_eq!(run(&["setup"]), str![[r#"
 --- stderr
+Put 10 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
 Nobody is signed in, so there is nothing for git to ask for; `git vsts login ORG` signs in and sets git up
 [exit 0]
 
@@ -171,6 +171,10 @@ Nobody is signed in, so there is nothing for git to ask for; `git vsts login ORG
 	helper = "!'/bin/git-vsts' credential"
 	useHttpPath = true
 --- stderr
+Would put 10 pages for `man` into /share/man/man1
+Would put the completion for bash into /home/.local/share/bash-completion/completions
+Would put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Would put the completion for zsh into /home/.local/share/git-vsts/completions
 Would be put at the end of /home/.gitconfig:
 [exit 0]
 
@@ -182,6 +186,10 @@ Would be put at the end of /home/.gitconfig:
         run(&["setup"]),
         str![[r#"
 --- stderr
+Put 10 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
 git asks `git vsts` for contoso, fabrikam: set in /home/.gitconfig
 [exit 0]
 
@@ -216,6 +224,10 @@ Nothing would be changed in /home/.gitconfig
 [credential "https://azure/contoso"]
 [credential "https://azure/fabrikam"]
 --- stderr
+Would remove the completion for bash from /home/.local/share/bash-completion/completions
+Would remove the completion for fish from /home/.local/share/fish/vendor_completions.d
+Would remove the completion for zsh from /home/.local/share/git-vsts/completions
+Would remove 10 pages for `man` from /share/man/man1
 Would be taken out of /home/.gitconfig:
 [exit 0]
 
@@ -227,6 +239,10 @@ Would be taken out of /home/.gitconfig:
         run(&["setup", "--undo"]),
         str![[r#"
 --- stderr
+Removed the completion for bash from /home/.local/share/bash-completion/completions
+Removed the completion for fish from /home/.local/share/fish/vendor_completions.d
+Removed the completion for zsh from /home/.local/share/git-vsts/completions
+Removed 10 pages for `man` from /share/man/man1
 git no longer asks `git vsts`: taken out of /home/.gitconfig
 [exit 0]
 
@@ -247,6 +263,81 @@ git's configuration has nothing of ours
 }
 
 #[test]
+fn pages_and_completions_are_put_where_they_are_looked_for_and_taken_back() {
+    let sandbox = Sandbox::signed_in();
+    sandbox.set("SHELL", "/usr/bin/zsh");
+    let share = sandbox.home().join(".local/share");
+    let page = sandbox.share().join("man/man1/git-vsts.1");
+    let files = [
+        page.clone(),
+        share.join("bash-completion/completions/git-vsts"),
+        share.join("fish/vendor_completions.d/git-vsts.fish"),
+        share.join("git-vsts/completions/_git-vsts"),
+    ];
+    assert_data_eq!(
+        sandbox.run(["setup"]).to_string(),
+        str![[r#"
+--- stderr
+Put 10 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
+For zsh, put these lines into ~/.zshrc, before any that call compinit:
+fpath=('/home/.local/share/git-vsts/completions' $fpath)
+autoload -Uz compinit && compinit
+git asks `git vsts` for contoso already
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    for file in &files {
+        assert!(file.is_file(), "{}", file.display());
+    }
+    fs::write(&page, "mine").unwrap();
+    assert_data_eq!(
+        sandbox.run(["setup", "--undo"]).to_string(),
+        str![[r#"
+--- stderr
+warning: /share/man/man1/git-vsts.1 was changed since: left as it is
+Removed the completion for bash from /home/.local/share/bash-completion/completions
+Removed the completion for fish from /home/.local/share/fish/vendor_completions.d
+Removed the completion for zsh from /home/.local/share/git-vsts/completions
+Removed 9 pages for `man` from /share/man/man1
+git no longer asks `git vsts`: taken out of /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(fs::read_to_string(&page).unwrap(), "mine");
+    fs::remove_dir_all(sandbox.share()).unwrap();
+    // A prefix that is not this user's to change.
+    fs::write(sandbox.share(), "no folder").unwrap();
+    assert_data_eq!(
+        sandbox.run(["setup"]).to_string(),
+        str![[r#"
+--- stderr
+warning: can't change 10 pages for `man` in /share/man/man1: Not a directory (os error 20)
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
+For zsh, put these lines into ~/.zshrc, before any that call compinit:
+fpath=('/home/.local/share/git-vsts/completions' $fpath)
+autoload -Uz compinit && compinit
+git asks `git vsts` for contoso: set in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    let left: Vec<_> = fs::read_dir(&share).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, ["git-vsts"]);
+    assert!(!share.join("git-vsts/completions").exists());
+}
+
+#[test]
 fn a_whole_host_is_served_only_where_that_is_wanted() {
     let sandbox = Sandbox::signed_in();
     let run = |arguments: &[&str]| named(&sandbox, &sandbox.run(arguments).to_string());
@@ -264,6 +355,10 @@ fn a_whole_host_is_served_only_where_that_is_wanted() {
         run(&["setup", "--all-organizations"]),
         str![[r#"
 --- stderr
+Put 10 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
 git asks `git vsts` for every organization: set in /home/.gitconfig
 [exit 0]
 
@@ -296,6 +391,10 @@ fn both_hosts_and_every_spelling_lead_to_the_one_item() {
         sandbox.run(["setup"]).to_string(),
         str![[r#"
 --- stderr
+Put 10 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
 git asks `git vsts` for contoso: set in /home/.gitconfig
 [exit 0]
 
@@ -327,6 +426,10 @@ fn a_helper_that_git_asks_after_ours_is_named_with_its_place() {
     let run = || named(&sandbox, &sandbox.run(["setup"]).to_string());
     assert_data_eq!(run(), str![[r#"
 --- stderr
+Put 10 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
 warning: git hands the credential for https://azure/contoso on to another helper, `store`, set in /work/.git/config, line 10
 hint: take that setting out, unless that helper is to keep the credential too
 git asks `git vsts` for contoso already
@@ -396,6 +499,10 @@ hint: put the lines there in another way: `git vsts setup --dry-run` shows them
         sandbox.run(["setup"]).to_string(),
         str![[r#"
 --- stderr
+Put 10 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
 error: /home/.gitconfig is read-only
 hint: put the lines there in another way: `git vsts setup --dry-run` shows them
 [exit 1]
@@ -451,6 +558,10 @@ fn a_file_elsewhere_is_changed_where_it_is() {
         sandbox.run(["setup"]).to_string(),
         str![[r#"
 --- stderr
+Put 10 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
 git asks `git vsts` for contoso: set in /home/other
 [exit 0]
 
@@ -475,6 +586,10 @@ fn a_program_that_others_can_exchange_is_not_put_there() {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     assert_data_eq!(run().to_string(), str![[r#"
 --- stderr
+Put 10 pages for `man` into /home/share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
 error: everybody on this computer can write /home/it's $(here)
 hint: take that right from others, `chmod o-w '/home/it'\''s $(here)'`, or install git vsts in another folder
 [exit 1]
@@ -522,16 +637,12 @@ fn twenty_at_once_leave_it_whole() {
     }
     let tokens: Vec<String> = names.iter().map(|name| sandbox.token(name)).collect();
     let logins = names.iter().zip(&tokens).map(|(name, token)| {
-        let mut command = sandbox.command(
-            env!("CARGO_BIN_EXE_git-vsts"),
-            ["login", name, "--pat-stdin"],
-            &sandbox.work(),
-        );
+        let mut command =
+            sandbox.command(&sandbox.program(), ["login", name, "--pat-stdin"], &sandbox.work());
         (command_with_input(&mut command), token.clone())
     });
     let setups = (0..10).map(|_| {
-        let binary = env!("CARGO_BIN_EXE_git-vsts");
-        let mut command = sandbox.command(binary, ["setup"], &sandbox.work());
+        let mut command = sandbox.command(&sandbox.program(), ["setup"], &sandbox.work());
         (command_with_input(&mut command), String::new())
     });
     let children: Vec<_> = logins.chain(setups).collect();
