@@ -477,7 +477,7 @@ mod tests {
         let file =
             b"[credential]\n\thelper = a\n\thelpers = b\n# helper = c\n[x] HELPER\n[y]helper=d\n";
         let lines: Vec<_> = (0..4).map(|nth| line_of(file, "helper", nth)).collect();
-        assert_eq!(lines, [Some(2), Some(6), None, None]);
+        assert_eq!(lines, [Some(2), Some(5), Some(6), None]);
     }
 
     proptest! {
