@@ -8,6 +8,7 @@
 //! one): the newest is the one that counts; a write leaves only that one, a deletion none. keyring itself
 //! refuses to touch such items at all.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
@@ -18,7 +19,9 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use secret_service::EncryptionType;
 use secret_service::blocking::{Item, SecretService};
+use zbus::blocking::Connection;
 
+use super::sealed::Session;
 use super::worker::Permission;
 use super::{Error, SERVICE};
 
@@ -27,14 +30,9 @@ const TRIES: usize = 10;
 /// Within the time that a call has at all, and long enough for dozens of writers.
 const TURN_PATIENCE: Duration = Duration::from_millis(1500);
 
-/// The connections to the service, made when first needed.
+/// The connection to the service, made when first needed.
 #[derive(Default)]
-pub(super) struct Link {
-    /// For secrets: what crosses the bus is encrypted, so that no daemon in between has it in its memory.
-    sealed: Option<SecretService<'static>>,
-    /// For all else. Agreeing on a key takes 12 ms, twice as long as a whole listing without.
-    open: Option<SecretService<'static>>,
-}
+pub(super) struct Link(Option<Bus>);
 
 impl Link {
     pub(super) fn read(
@@ -42,10 +40,14 @@ impl Link {
         account: &str,
         permission: &Permission,
     ) -> Result<Option<SecretString>, Error> {
-        let service = self.for_secrets()?;
+        let bus = self.bus()?;
         repeatedly(|| {
-            let found = find(service, &attributes_of(account), permission)?;
-            newest_first(found)?.first().map(|item| secret_of(item, account)).transpose()
+            let found = find(&bus.service, &attributes_of(account), permission)?;
+            let Some(item) = newest_first(found)?.into_iter().next() else { return Ok(None) };
+            let bytes = bus.secret_of(&item)?;
+            let text = str::from_utf8(&bytes);
+            let text = text.map_err(|_| Error::Broken { account: account.to_owned() })?;
+            Ok(Some(text.into()))
         })
     }
 
@@ -56,14 +58,14 @@ impl Link {
         secret: &SecretString,
         permission: &Permission,
     ) -> Result<(), Error> {
-        let service = self.for_secrets()?;
+        let bus = self.bus()?;
         // Once without the turn, since a person may take a minute to unlock.
-        repeatedly(|| make_room(service, account, permission))?;
+        repeatedly(|| make_room(&bus.service, account, permission))?;
         // Connects, and so would keep the others waiting if it came later.
         keyring::Entry::store_status().as_ref().map_err(classify_keyring).map_err(Error::from)?;
         let _turn = take_turn();
         for attempt in 0..TRIES {
-            match write_once(service, account, label, secret, permission) {
+            match write_once(bus, account, label, secret, permission) {
                 Ok(true) => return Ok(()),
                 // Another process wrote or deleted in between. The last one to write wins, and that is us.
                 Ok(false) | Err(Fault::Gone) => thread::sleep(random_pause(attempt)),
@@ -74,7 +76,7 @@ impl Link {
     }
 
     pub(super) fn delete(&mut self, account: &str, permission: &Permission) -> Result<bool, Error> {
-        let service = self.for_names()?;
+        let service = &self.bus()?.service;
         let mut deleted = false;
         repeatedly(|| {
             let found = find(service, &attributes_of(account), permission)?;
@@ -88,7 +90,7 @@ impl Link {
     }
 
     pub(super) fn accounts(&mut self, permission: &Permission) -> Result<Vec<String>, Error> {
-        let service = self.for_names()?;
+        let service = &self.bus()?.service;
         repeatedly(|| {
             let mut accounts = Vec::new();
             for item in find(service, &HashMap::from([("service", SERVICE)]), permission)? {
@@ -99,7 +101,7 @@ impl Link {
     }
 
     pub(super) fn ready(&mut self, permission: &Permission) -> Result<(), Error> {
-        let service = self.for_names()?;
+        let service = &self.bus()?.service;
         repeatedly(|| {
             let collection = service.get_default_collection().map_err(no_collection)?;
             if collection.is_locked()? && !permission.may_unlock() {
@@ -109,31 +111,47 @@ impl Link {
         })
     }
 
-    fn for_secrets(&mut self) -> Result<&SecretService<'_>, Error> {
-        connected(&mut self.sealed, EncryptionType::Dh)
-    }
-
-    fn for_names(&mut self) -> Result<&SecretService<'_>, Error> {
-        match &self.sealed {
-            Some(service) => Ok(service),
-            None => connected(&mut self.open, EncryptionType::Plain),
+    fn bus(&mut self) -> Result<&Bus, Error> {
+        if self.0.is_none() {
+            self.0 = Some(Bus::connect().map_err(|error| match classify(&error) {
+                // Something owns the name and does not know the interface.
+                Fault::Gone => Error::NoService { reason: reason_of(&error) },
+                Fault::Real(error) => error,
+            })?);
         }
+        Ok(self.0.as_ref().expect("it was set above"))
     }
 }
 
-fn connected<'a>(
-    slot: &'a mut Option<SecretService<'static>>,
-    encryption: EncryptionType,
-) -> Result<&'a SecretService<'a>, Error> {
-    if slot.is_none() {
-        let connection = SecretService::connect(encryption);
-        *slot = Some(connection.map_err(|error| match classify(&error) {
-            // Something owns the name and does not know the interface.
-            Fault::Gone => Error::NoService { reason: reason_of(&error) },
-            Fault::Real(error) => error,
-        })?);
+struct Bus {
+    connection: Connection,
+    /// For all but secrets, which it would send in the clear.
+    service: SecretService<'static>,
+    /// For secrets. Opened when the first one is there: the service takes milliseconds for its half of a key.
+    session: OnceCell<Session>,
+}
+
+impl Bus {
+    fn connect() -> Result<Self, secret_service::Error> {
+        let connection = Connection::session().map_err(|error| match error {
+            zbus::Error::Address(_) => secret_service::Error::Unavailable,
+            error => error.into(),
+        })?;
+        let service =
+            SecretService::connect_with_existing(EncryptionType::Plain, connection.clone())?;
+        Ok(Self { connection, service, session: OnceCell::new() })
     }
-    Ok(slot.as_ref().expect("it was set above"))
+
+    fn secret_of(&self, item: &Item<'_>) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let session = match self.session.get() {
+            Some(session) => session,
+            None => {
+                let opened = Session::open(&self.connection)?;
+                self.session.get_or_init(|| opened)
+            }
+        };
+        Ok(session.secret(&self.connection, &item.item_path)?)
+    }
 }
 
 /// Why one try failed.
@@ -243,6 +261,10 @@ fn default_collection_hides_its_items(service: &SecretService<'_>) -> Result<boo
 
 /// Items in the order of their last change, the latest first.
 fn newest_first(items: Vec<Item<'_>>) -> Result<Vec<Item<'_>>, Fault> {
+    // What is asked of each item would be as much as all else.
+    if items.len() < 2 {
+        return Ok(items);
+    }
     let mut aged = Vec::with_capacity(items.len());
     for item in items {
         // Both times are whole seconds; within one, the item made last has the highest number in its path.
@@ -253,27 +275,20 @@ fn newest_first(items: Vec<Item<'_>>) -> Result<Vec<Item<'_>>, Fault> {
     Ok(aged.into_iter().map(|(_, item)| item).collect())
 }
 
-fn secret_of(item: &Item<'_>, account: &str) -> Result<SecretString, Fault> {
-    let bytes = Zeroizing::new(item.get_secret()?);
-    let text =
-        std::str::from_utf8(&bytes).map_err(|_| Error::Broken { account: account.to_owned() })?;
-    Ok(text.into())
-}
-
 /// True when the one item of `account` now holds `secret`; false when another process came in between.
 fn write_once(
-    service: &SecretService<'_>,
+    bus: &Bus,
     account: &str,
     label: &str,
     secret: &SecretString,
     permission: &Permission,
 ) -> Result<bool, Fault> {
-    make_room(service, account, permission)?;
+    make_room(&bus.service, account, permission)?;
     through_keyring(account, label, secret)?;
 
-    let found = find(service, &attributes_of(account), permission)?;
+    let found = find(&bus.service, &attributes_of(account), permission)?;
     let [item] = found.as_slice() else { return Ok(false) };
-    if !holds(item, secret)? {
+    if *bus.secret_of(item)? != secret.expose_secret().as_bytes() {
         return Ok(false);
     }
     // keyring gives a label to new items only.
@@ -319,10 +334,6 @@ fn through_keyring(account: &str, label: &str, secret: &SecretString) -> Result<
     keyring_core::Entry::new_with_modifiers(SERVICE, account, &modifiers)
         .and_then(|entry| entry.set_secret(secret.expose_secret().as_bytes()))
         .map_err(|error| classify_keyring(&error))
-}
-
-fn holds(item: &Item<'_>, secret: &SecretString) -> Result<bool, Fault> {
-    Ok(*Zeroizing::new(item.get_secret()?) == secret.expose_secret().as_bytes())
 }
 
 fn no_collection(error: secret_service::Error) -> Fault {

@@ -12,6 +12,8 @@ mod memory;
 #[cfg(any(windows, test))]
 mod parts;
 mod private;
+#[cfg(target_os = "linux")]
+mod sealed;
 mod system;
 mod worker;
 
