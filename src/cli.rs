@@ -6,7 +6,9 @@ use std::io::Write as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{clone, credential, init, login, logout, push, remote_add, setup, status};
+use crate::commands::{
+    clone, completions, credential, init, login, logout, push, remote_add, setup, status,
+};
 use crate::context::{Context, Environment, SystemClock};
 use crate::credential::looks_like_token;
 use crate::error::{Error, Kind};
@@ -75,6 +77,7 @@ enum Command {
     Clone(clone::Clone),
     Setup(setup::Setup),
     Credential(credential::Credential),
+    Completions(completions::Completions),
 }
 
 impl Command {
@@ -89,6 +92,7 @@ impl Command {
             Self::Clone(clone) => clone.run(context),
             Self::Setup(setup) => setup.run(context),
             Self::Credential(credential) => credential.run(context),
+            Self::Completions(completions) => completions.run(context),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ([`wire`]).
 
 pub mod clone;
+pub mod completions;
 pub mod credential;
 pub mod init;
 pub mod login;

@@ -102,6 +102,12 @@ impl EnvCompleter for Shell<'_> {
         if self.form == Form::Bare {
             index = join_values(&mut words, index);
         }
+        // A dash alone would have the short form of those that have one, which says less.
+        if let Some(word) = words.get_mut(index)
+            && word == "-"
+        {
+            word.push("-");
+        }
         let is_empty = words.get(index).is_some_and(|word| word.is_empty());
         let mut found = engine::complete(definition, words, index, directory)?;
         let is_option =

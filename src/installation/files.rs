@@ -19,7 +19,7 @@ pub enum Shell {
     /// fish 3 or later.
     Fish,
     /// PowerShell 5 or later.
-    PowerShell,
+    Powershell,
 }
 
 /// The script that makes a shell complete `git vsts` and `git-vsts`, as packages install it.
@@ -29,7 +29,7 @@ pub fn completion(shell: Shell) -> &'static str {
         Shell::Bash => include_str!("../../completions/git-vsts"),
         Shell::Zsh => include_str!("../../completions/_git-vsts"),
         Shell::Fish => include_str!("../../completions/git-vsts.fish"),
-        Shell::PowerShell => include_str!("../../completions/git-vsts.ps1"),
+        Shell::Powershell => include_str!("../../completions/git-vsts.ps1"),
     }
 }
 
@@ -43,9 +43,10 @@ macro_rules! pages {
 }
 
 /// The manual. A test of the suite sees to it that none is missing.
-const PAGES: [(&str, &str); 10] = pages![
+const PAGES: [(&str, &str); 11] = pages![
     "git-vsts.1",
     "git-vsts-clone.1",
+    "git-vsts-completions.1",
     "git-vsts-credential.1",
     "git-vsts-init.1",
     "git-vsts-login.1",

@@ -142,7 +142,7 @@ fn setup_serves_every_sign_in_and_says_what_it_does() {
     let run = |arguments: &[&str]| named(&sandbox, &sandbox.run(arguments).to_string());
     assert_data_eq!(run(&["setup"]), str![[r#"
 --- stderr
-Put 10 pages for `man` into /share/man/man1
+Put 11 pages for `man` into /share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -171,7 +171,7 @@ Nobody is signed in, so there is nothing for git to ask for; `git vsts login ORG
 	helper = "!'/bin/git-vsts' credential"
 	useHttpPath = true
 --- stderr
-Would put 10 pages for `man` into /share/man/man1
+Would put 11 pages for `man` into /share/man/man1
 Would put the completion for bash into /home/.local/share/bash-completion/completions
 Would put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Would put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -186,7 +186,7 @@ Would be put at the end of /home/.gitconfig:
         run(&["setup"]),
         str![[r#"
 --- stderr
-Put 10 pages for `man` into /share/man/man1
+Put 11 pages for `man` into /share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -227,7 +227,7 @@ Nothing would be changed in /home/.gitconfig
 Would remove the completion for bash from /home/.local/share/bash-completion/completions
 Would remove the completion for fish from /home/.local/share/fish/vendor_completions.d
 Would remove the completion for zsh from /home/.local/share/git-vsts/completions
-Would remove 10 pages for `man` from /share/man/man1
+Would remove 11 pages for `man` from /share/man/man1
 Would be taken out of /home/.gitconfig:
 [exit 0]
 
@@ -242,7 +242,7 @@ Would be taken out of /home/.gitconfig:
 Removed the completion for bash from /home/.local/share/bash-completion/completions
 Removed the completion for fish from /home/.local/share/fish/vendor_completions.d
 Removed the completion for zsh from /home/.local/share/git-vsts/completions
-Removed 10 pages for `man` from /share/man/man1
+Removed 11 pages for `man` from /share/man/man1
 git no longer asks `git vsts`: taken out of /home/.gitconfig
 [exit 0]
 
@@ -278,7 +278,7 @@ fn pages_and_completions_are_put_where_they_are_looked_for_and_taken_back() {
         sandbox.run(["setup"]).to_string(),
         str![[r#"
 --- stderr
-Put 10 pages for `man` into /share/man/man1
+Put 11 pages for `man` into /share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -303,7 +303,7 @@ warning: /share/man/man1/git-vsts.1 was changed since: left as it is
 Removed the completion for bash from /home/.local/share/bash-completion/completions
 Removed the completion for fish from /home/.local/share/fish/vendor_completions.d
 Removed the completion for zsh from /home/.local/share/git-vsts/completions
-Removed 9 pages for `man` from /share/man/man1
+Removed 10 pages for `man` from /share/man/man1
 git no longer asks `git vsts`: taken out of /home/.gitconfig
 [exit 0]
 
@@ -318,7 +318,7 @@ git no longer asks `git vsts`: taken out of /home/.gitconfig
         sandbox.run(["setup"]).to_string(),
         str![[r#"
 --- stderr
-warning: can't change 10 pages for `man` in /share/man/man1: Not a directory (os error 20)
+warning: can't change 11 pages for `man` in /share/man/man1: Not a directory (os error 20)
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -355,7 +355,7 @@ fn a_whole_host_is_served_only_where_that_is_wanted() {
         run(&["setup", "--all-organizations"]),
         str![[r#"
 --- stderr
-Put 10 pages for `man` into /share/man/man1
+Put 11 pages for `man` into /share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -391,7 +391,7 @@ fn both_hosts_and_every_spelling_lead_to_the_one_item() {
         sandbox.run(["setup"]).to_string(),
         str![[r#"
 --- stderr
-Put 10 pages for `man` into /share/man/man1
+Put 11 pages for `man` into /share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -426,7 +426,7 @@ fn a_helper_that_git_asks_after_ours_is_named_with_its_place() {
     let run = || named(&sandbox, &sandbox.run(["setup"]).to_string());
     assert_data_eq!(run(), str![[r#"
 --- stderr
-Put 10 pages for `man` into /share/man/man1
+Put 11 pages for `man` into /share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -499,7 +499,7 @@ hint: put the lines there in another way: `git vsts setup --dry-run` shows them
         sandbox.run(["setup"]).to_string(),
         str![[r#"
 --- stderr
-Put 10 pages for `man` into /share/man/man1
+Put 11 pages for `man` into /share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -558,7 +558,7 @@ fn a_file_elsewhere_is_changed_where_it_is() {
         sandbox.run(["setup"]).to_string(),
         str![[r#"
 --- stderr
-Put 10 pages for `man` into /share/man/man1
+Put 11 pages for `man` into /share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
@@ -586,7 +586,7 @@ fn a_program_that_others_can_exchange_is_not_put_there() {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     assert_data_eq!(run().to_string(), str![[r#"
 --- stderr
-Put 10 pages for `man` into /home/share/man/man1
+Put 11 pages for `man` into /home/share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
