@@ -238,18 +238,20 @@ fn store(context: &Context, description: &Description) -> Result<(), Error> {
         return Ok(());
     }
     let Some((organization, before)) = known(context, &subject)? else { return Ok(()) };
+    let label = login::label(&organization);
     let kept = match before {
-        Some(before) if before.credential.is_signed_by(secret) => {
+        Some((record, before)) if before.credential.is_signed_by(secret) => {
             let known = before.credential.signing_secret().and_then(|(_, expires)| expires);
-            match expires {
-                Some(expires) if known != Some(expires) => {
-                    Kept { credential: before.credential.ending(expires), ..before }
-                }
-                _ => return Ok(()),
+            if let Some(expires) = expires.filter(|expires| known != Some(*expires)) {
+                let kept = Kept { credential: before.credential.ending(expires), ..before };
+                let record_of_kept = kept.to_record();
+                let keychain = context.keychain()?;
+                keychain.replace(&organization.key(), &label, &record, Some(&record_of_kept))?;
             }
+            return Ok(());
         }
         // An access token of somebody else's does not replace what can be used tomorrow.
-        Some(before) if before.credential.lasts(now) && !new.lasts(now) => return Ok(()),
+        Some((_, before)) if before.credential.lasts(now) && !new.lasts(now) => return Ok(()),
         _ => Kept {
             organization: organization.url(),
             account: subject
@@ -260,9 +262,11 @@ fn store(context: &Context, description: &Description) -> Result<(), Error> {
             credential: new,
         },
     };
-    let label = login::label(&organization);
     Ok(context.keychain()?.write(&organization.key(), &label, &kept.to_record())?)
 }
+
+/// What is kept: as the store holds it, and read.
+type Record = (SecretString, Kept);
 
 /// The organization that a credential is to be kept for, and what is kept for it so far.
 ///
@@ -271,12 +275,12 @@ fn store(context: &Context, description: &Description) -> Result<(), Error> {
 fn known(
     context: &Context,
     subject: &Subject<'_>,
-) -> Result<Option<(Organization, Option<Kept>)>, Error> {
+) -> Result<Option<(Organization, Option<Record>)>, Error> {
     if let Some(organization) = &subject.organization {
-        return Ok(Some((organization.clone(), context.kept(organization)?)));
+        return Ok(Some((organization.clone(), context.kept_as_record(organization)?)));
     }
     let Some(organization) = subject.organization_of_user(context) else { return Ok(None) };
-    let kept = context.kept(&organization)?;
+    let kept = context.kept_as_record(&organization)?;
     Ok(kept.map(|kept| (organization, Some(kept))))
 }
 
@@ -289,27 +293,21 @@ fn erase(context: &Context, description: &Description) -> Result<(), Error> {
     };
     let mut matching = Vec::new();
     for organization in organizations {
-        let Some(kept) = context.kept(&organization)? else { continue };
+        let Some((record, kept)) = context.kept_as_record(&organization)? else { continue };
         let account = Some(kept.account.as_str()).filter(|account| !account.is_empty());
         // Somebody may have signed in anew meanwhile, and only the old secret was refused.
         let is_refused = refused.is_none_or(|secret| kept.credential.is_signed_by(secret));
         if is_refused && subject.is_user(&organization, account) {
-            matching.push((organization, kept));
+            matching.push((organization, record, kept));
         }
     }
-    let Ok([(organization, kept)]) = <[_; 1]>::try_from(matching) else { return Ok(()) };
+    let Ok([(organization, record, kept)]) = <[_; 1]>::try_from(matching) else { return Ok(()) };
     // Without a secret git wants all of it forgotten.
     let left = kept.credential.without_refused().filter(|_| refused.is_some());
-    match left {
-        Some(credential) => {
-            let kept = Kept { credential, ..kept };
-            let label = login::label(&organization);
-            context.keychain()?.write(&organization.key(), &label, &kept.to_record())?;
-        }
-        None => {
-            context.keychain()?.delete(&organization.key())?;
-        }
-    }
+    let left = left.map(|credential| Kept { credential, ..kept }.to_record());
+    // Or what was kept since then would be lost.
+    let label = login::label(&organization);
+    context.keychain()?.replace(&organization.key(), &label, &record, left.as_ref())?;
     Ok(())
 }
 

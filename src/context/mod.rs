@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::azure::Azure;
@@ -347,6 +348,17 @@ impl Context {
     /// # Errors
     /// The store can't be read; that is never taken for "nothing".
     pub fn kept(&self, organization: &Organization) -> Result<Option<Kept>, Error> {
+        Ok(self.kept_as_record(organization)?.map(|(_, kept)| kept))
+    }
+
+    /// The same, beside the text that the store holds, for [`Keychain::replace`].
+    ///
+    /// # Errors
+    /// As [`Context::kept`].
+    pub fn kept_as_record(
+        &self,
+        organization: &Organization,
+    ) -> Result<Option<(SecretString, Kept)>, Error> {
         let Some(record) = self.keychain()?.read(&organization.key())? else { return Ok(None) };
         let kept = Kept::from_record(&record)
             .and_then(|kept| match kept.organization.to_lowercase() == organization.key() {
@@ -356,7 +368,7 @@ impl Context {
             })
             .map_err(|error| crate::error::unusable_sign_in(organization, error))?;
         kept.credential.secrets().for_each(|secret| self.ui.conceal(secret));
-        Ok(Some(kept))
+        Ok(Some((record, kept)))
     }
 
     /// The token of the environment that may go to an organization, if one is set.

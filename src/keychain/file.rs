@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Error, Keychain, Kind, check_size, private};
+use super::{Error, Keychain, Kind, check_size, is_same, private};
 
 const FILE: &str = "credentials.json";
 /// Under the lock there is one writer, so one name does. What a killed writer leaves holds secrets; it goes
@@ -243,6 +243,35 @@ impl Keychain for File {
         Ok(true)
     }
 
+    fn replace(
+        &self,
+        account: &str,
+        label: &str,
+        old: &SecretString,
+        new: Option<&SecretString>,
+    ) -> Result<bool, Error> {
+        new.map(check_size).transpose()?;
+        if self.load()?.is_none() {
+            return Ok(false);
+        }
+        let _lock = self.lock()?;
+        let Some(text) = self.load()? else { return Ok(false) };
+        let mut content = self.parse(&text)?;
+        let kept = content.accounts.get(account).and_then(|kept| decode(kept.secret));
+        if !kept.is_some_and(|kept| is_same(&kept, old)) {
+            return Ok(false);
+        }
+        let raw = new.map(|new| encode(new.expose_secret()));
+        match &raw {
+            Some(secret) => {
+                content.accounts.insert(account.to_owned(), Kept { label: label.into(), secret });
+            }
+            None => drop(content.accounts.remove(account)),
+        }
+        self.save(&content)?;
+        Ok(true)
+    }
+
     fn accounts(&self) -> Result<Vec<String>, Error> {
         let Some(text) = self.load()? else { return Ok(Vec::new()) };
         Ok(self.parse(&text)?.accounts.into_keys().collect())
@@ -436,6 +465,40 @@ mod tests {
         for account in &accounts {
             assert_eq!(text(file.read(account).unwrap()).as_ref(), Some(account));
         }
+    }
+
+    #[test]
+    fn what_was_kept_meanwhile_is_not_replaced() {
+        let (_home, file) = filled();
+        let (hush, new, other) = ("hush".into(), "new".into(), "other".into());
+        for (account, old, new, changes, after) in [
+            (CONTOSO, &other, None, false, Some("hush")),
+            (CONTOSO, &other, Some(&new), false, Some("hush")),
+            (FABRIKAM, &hush, Some(&new), false, None),
+            (CONTOSO, &hush, Some(&new), true, Some("new")),
+            (CONTOSO, &hush, None, false, Some("new")),
+            (CONTOSO, &new, None, true, None),
+            (CONTOSO, &new, None, false, None),
+        ] {
+            assert_eq!(file.replace(account, "", old, new).unwrap(), changes);
+            assert_eq!(text(file.read(account).unwrap()).as_deref(), after);
+        }
+    }
+
+    #[test]
+    fn of_many_who_replace_at_once_each_replaces_what_it_has_seen() {
+        let (_home, file) = store();
+        file.write(CONTOSO, "", &"0".into()).unwrap();
+        let count = || -> u32 { text(file.read(CONTOSO).unwrap()).unwrap().parse().unwrap() };
+        let add_one = || loop {
+            let seen = count();
+            let (old, new) = (seen.to_string().into(), (seen + 1).to_string().into());
+            if file.replace(CONTOSO, "", &old, Some(&new)).unwrap() {
+                return;
+            }
+        };
+        thread::scope(|scope| (0..20).for_each(|_| drop(scope.spawn(add_one))));
+        assert_eq!(count(), 20);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use zbus::blocking::Connection;
 
 use super::sealed::Session;
 use super::worker::Permission;
-use super::{Error, SERVICE};
+use super::{Error, SERVICE, is_same};
 
 /// How often something is begun anew when another process changed the items meanwhile.
 const TRIES: usize = 10;
@@ -61,18 +61,32 @@ impl Link {
         let bus = self.bus()?;
         // Once without the turn, since a person may take a minute to unlock.
         repeatedly(|| make_room(&bus.service, account, permission))?;
-        // Connects, and so would keep the others waiting if it came later.
-        keyring::Entry::store_status().as_ref().map_err(classify_keyring).map_err(Error::from)?;
+        connect_keyring()?;
         let _turn = take_turn();
-        for attempt in 0..TRIES {
-            match write_once(bus, account, label, secret, permission) {
-                Ok(true) => return Ok(()),
-                // Another process wrote or deleted in between. The last one to write wins, and that is us.
-                Ok(false) | Err(Fault::Gone) => thread::sleep(random_pause(attempt)),
-                Err(Fault::Real(error)) => return Err(error),
+        write_in_turn(bus, account, label, secret, permission)
+    }
+
+    pub(super) fn replace(
+        &mut self,
+        account: &str,
+        label: &str,
+        old: &SecretString,
+        new: Option<&SecretString>,
+        permission: &Permission,
+    ) -> Result<bool, Error> {
+        self.bus()?;
+        if new.is_some() {
+            connect_keyring()?;
+        }
+        let _turn = take_turn();
+        let is_old = self.read(account, permission)?.is_some_and(|kept| is_same(&kept, old));
+        if is_old {
+            match new {
+                Some(new) => write_in_turn(self.bus()?, account, label, new, permission)?,
+                None => drop(self.delete(account, permission)?),
             }
         }
-        Err(Error::DifferentAfterWrite { account: account.to_owned() })
+        Ok(is_old)
     }
 
     pub(super) fn delete(&mut self, account: &str, permission: &Permission) -> Result<bool, Error> {
@@ -273,6 +287,32 @@ fn newest_first(items: Vec<Item<'_>>) -> Result<Vec<Item<'_>>, Fault> {
     }
     aged.sort_by(|(one, _), (other, _)| other.cmp(one));
     Ok(aged.into_iter().map(|(_, item)| item).collect())
+}
+
+/// Connects, and so would keep other writers waiting if it came in one's turn.
+fn connect_keyring() -> Result<(), Error> {
+    keyring::Entry::store_status()
+        .as_ref()
+        .map(drop)
+        .map_err(|error| classify_keyring(error).into())
+}
+
+fn write_in_turn(
+    bus: &Bus,
+    account: &str,
+    label: &str,
+    secret: &SecretString,
+    permission: &Permission,
+) -> Result<(), Error> {
+    for attempt in 0..TRIES {
+        match write_once(bus, account, label, secret, permission) {
+            Ok(true) => return Ok(()),
+            // Another process wrote or deleted in between. The last one to write wins, and that is us.
+            Ok(false) | Err(Fault::Gone) => thread::sleep(random_pause(attempt)),
+            Err(Fault::Real(error)) => return Err(error),
+        }
+    }
+    Err(Error::DifferentAfterWrite { account: account.to_owned() })
 }
 
 /// True when the one item of `account` now holds `secret`; false when another process came in between.

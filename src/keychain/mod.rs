@@ -68,6 +68,31 @@ pub trait Keychain: Send {
     /// As for [`read`](Keychain::read). After an error something may still be kept.
     fn delete(&self, account: &str) -> Result<bool, Error>;
 
+    /// Puts `new` in the place of `old`, or forgets the account where there is no new one; nothing is
+    /// changed, and false is the answer, if what is kept is no longer `old`.
+    ///
+    /// No other process of ours comes between the look and the change, where the store has a way to keep
+    /// it out: the file and the Secret Service do.
+    ///
+    /// # Errors
+    /// As for [`write`](Keychain::write) and [`delete`](Keychain::delete).
+    fn replace(
+        &self,
+        account: &str,
+        label: &str,
+        old: &SecretString,
+        new: Option<&SecretString>,
+    ) -> Result<bool, Error> {
+        let is_old = self.read(account)?.is_some_and(|kept| is_same(&kept, old));
+        if is_old {
+            match new {
+                Some(new) => self.write(account, label, new)?,
+                None => drop(self.delete(account)?),
+            }
+        }
+        Ok(is_old)
+    }
+
     /// Every account that has a secret, sorted.
     ///
     /// # Errors
@@ -108,6 +133,10 @@ impl Kind {
             Self::None => "none",
         }
     }
+}
+
+fn is_same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
 }
 
 /// The error for a secret over [`LARGEST_SECRET`].

@@ -81,6 +81,23 @@ impl Keychain for System {
         self.run(move |link, permission| link.delete(&account, permission))
     }
 
+    // The others have nothing that keeps a second process out.
+    #[cfg(target_os = "linux")]
+    fn replace(
+        &self,
+        account: &str,
+        label: &str,
+        old: &SecretString,
+        new: Option<&SecretString>,
+    ) -> Result<bool, Error> {
+        new.map(check_size).transpose()?;
+        let (account, label) = (account.to_owned(), label.to_owned());
+        let (old, new) = (old.clone(), new.cloned());
+        self.run(move |link, permission| {
+            link.replace(&account, &label, &old, new.as_ref(), permission)
+        })
+    }
+
     fn accounts(&self) -> Result<Vec<String>, Error> {
         self.run(|link, permission| {
             let mut accounts = link.accounts(permission)?;

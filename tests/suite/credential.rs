@@ -1,7 +1,9 @@
 //! `git vsts credential`
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::{Command, Stdio};
 
 use snapbox::prelude::*;
 use snapbox::{assert_data_eq, str};
@@ -61,6 +63,19 @@ fn said(sandbox: &Sandbox, action: &str, stdin: &str) -> (String, String) {
     let output = credential(sandbox, action, stdin);
     assert_eq!(output.status, 0, "{stdin:?}\n{output}");
     (output.stdout, output.stderr)
+}
+
+/// Runs a command that says nothing, in a thread that has no sandbox.
+fn finish(command: &mut Command, stdin: &str) {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[track_caller]
@@ -430,6 +445,28 @@ fn what_git_has_proved_is_kept_if_it_is_new_and_of_use_later() {
                 assert_eq!(kept(&sandbox), content);
             }
         }
+    }
+}
+
+/// C11.
+#[test]
+fn what_is_kept_while_an_old_secret_is_refused_stays() {
+    let path = "protocol=https\nhost=dev.azure.com\npath=contoso/shop/_git/web\nusername=bob\n";
+    let sandbox = hosted(&[]);
+    for round in 0..20 {
+        silent(&sandbox, "store", &format!("{path}password=old-{round}\n"));
+        std::thread::scope(|scope| {
+            for (action, secret) in [("erase", "old"), ("store", "new"), ("erase", "old")] {
+                let stdin = format!("{path}password={secret}-{round}\n");
+                let mut command = sandbox.command(
+                    env!("CARGO_BIN_EXE_git-vsts"),
+                    ["credential", action],
+                    &sandbox.work(),
+                );
+                scope.spawn(move || finish(&mut command, &stdin));
+            }
+        });
+        assert!(kept(&sandbox).contains(&format!("new-{round}")), "{}", kept(&sandbox));
     }
 }
 
