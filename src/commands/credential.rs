@@ -11,10 +11,9 @@ use crate::credential::{self, Kept};
 use crate::error::{Error, Kind};
 use crate::remote::{Asked, Organization, organization_name};
 
-/// What git is told to say again of a credential that is kept.
-const KEPT: &str = "git-vsts:kept";
-/// What git is told to say again of a credential that only the environment has.
-const ENVIRONMENT: &str = "git-vsts:environment";
+/// What git is told to say again begins with it, so that no other helper takes it for its own
+/// (git-credential(1)).
+const OURS: &str = "git-vsts:";
 
 /// What an action does about a description.
 type Act = fn(&Context, &Description) -> Result<(), Error>;
@@ -137,10 +136,7 @@ fn get(context: &Context, description: &Description) -> Result<(), Error> {
             entra.refresh_token_of_git(),
         ),
     };
-    let state = match sign_in.source {
-        Source::Store(_) => KEPT,
-        Source::Environment(_) => ENVIRONMENT,
-    };
+    let state = state_of(secret);
     // The service takes any user name beside a password, and git none that is empty.
     let any = organization.as_ref().map_or("git-vsts", Organization::name);
     let answer = Answer {
@@ -149,7 +145,7 @@ fn get(context: &Context, description: &Description) -> Result<(), Error> {
         secret,
         expires,
         refresh_token,
-        state: description.understands_state.then_some(state),
+        state: description.understands_state.then_some(&*state),
     };
     let text = answer.to_text().map_err(|error| Error::new(Kind::Failed, error))?;
     Ok(context.ui.out_secret(&text)?)
@@ -224,17 +220,20 @@ fn valid<'s>(
     None
 }
 
+/// What git is told to say again of an answer: which secret it was. Whoever gives that back with
+/// another secret, one that was typed since, has not got it from here.
+fn state_of(secret: &SecretString) -> String {
+    format!("{OURS}{}", credential::fingerprint(secret))
+}
+
 fn store(context: &Context, description: &Description) -> Result<(), Error> {
-    // What came from here is kept already, or is not to be.
-    if description.states.iter().any(|state| [KEPT, ENVIRONMENT].contains(&state.as_str())) {
-        return Ok(());
-    }
     let Some(subject) = Subject::of(context, description) else { return Ok(()) };
     let now = context.clock.now();
     let Some(new) = credential::Credential::from_git(description, now) else { return Ok(()) };
     let Some((secret, expires)) = new.signing_secret() else { return Ok(()) };
     context.ui.conceal(secret);
-    if context.environment.holds(secret) {
+    // What came from here is kept already, or is not to be. git before 2.46 does not say so.
+    if description.states.contains(&state_of(secret)) || context.environment.holds(secret) {
         return Ok(());
     }
     let Some((organization, before)) = known(context, &subject)? else { return Ok(()) };

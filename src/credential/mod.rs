@@ -3,10 +3,11 @@
 pub mod protocol;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use protocol::Description;
@@ -317,6 +318,12 @@ pub fn looks_like_token(text: &str) -> bool {
     }
 }
 
+/// By which a secret is known again, and from which nobody gets it: half of its SHA-256 (FIPS 180-4).
+/// It is for whoever has the secret as well, since a short one could be guessed from it.
+pub fn fingerprint(secret: &SecretString) -> String {
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(secret.expose_secret())[..16])
+}
+
 /// Whether two secrets are the same. How long that takes tells their lengths at most.
 pub fn same_text(one: &SecretString, other: &SecretString) -> bool {
     let (one, other) = (one.expose_secret().as_bytes(), other.expose_secret().as_bytes());
@@ -478,6 +485,13 @@ mod tests {
             let Credential::Entra(entra) = entra(refresh_token, client) else { unreachable!() };
             assert_eq!(entra.refresh_token_of_git().is_some(), heard, "{refresh_token} {client}");
         }
+    }
+
+    #[test]
+    fn a_fingerprint_is_half_of_the_sum_that_others_make() {
+        // `printf abc | sha256sum`: ba7816bf 8f01cfea 414140de 5dae2223 b00361a3 …
+        assert_eq!(fingerprint(&"abc".into()), "ungWv48Bz-pBQUDeXa4iIw");
+        assert_ne!(fingerprint(&"abd".into()), fingerprint(&"abc".into()));
     }
 
     #[test]

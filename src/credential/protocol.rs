@@ -417,13 +417,13 @@ mod tests {
         let whole = Answer {
             expires: Some(Timestamp::from_second(9_999_999_999).unwrap()),
             refresh_token: Some(&refresh),
-            state: Some("git-vsts:kept"),
+            state: Some("git-vsts:which"),
             ..answer("ada", Scheme::Bearer, &secret)
         };
         assert_eq!(
             whole.to_text().unwrap().expose_secret(),
             "capability[]=authtype\ncapability[]=state\nauthtype=Bearer\ncredential=token\nusername=ada\n\
-             oauth_refresh_token=refresh\npassword_expiry_utc=9999999999\nstate[]=git-vsts:kept\n"
+             oauth_refresh_token=refresh\npassword_expiry_utc=9999999999\nstate[]=git-vsts:which\n"
         );
     }
 

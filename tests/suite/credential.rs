@@ -14,6 +14,10 @@ const CONTOSO: &str = "https://dev.azure.com/contoso";
 const FABRIKAM: &str = "https://dev.azure.com/fabrikam";
 /// What is answered for `contoso`, as [`hosted`] keeps it.
 const ANSWER: &str = "username=ada@contoso.com\npassword=contoso-token\n";
+/// What git is told to say again: which secret it was (`printf SECRET | sha256sum`, half of it).
+const STATE_OF_ACCESS_TOKEN: &str = "state[]=git-vsts:uby9Z8Gb_H_x4fPjwNzguw\n";
+const STATE_OF_ENVIRONMENT_TOKEN: &str = "state[]=git-vsts:H1_nXiJ6vbQTkm2Kxa4xKQ\n";
+const STATE_OF_CONTOSO_TOKEN: &str = "state[]=git-vsts:tKHre15UziMLcwpzCrC3QA\n";
 
 /// What is kept for an organization: its URL, the account, and the rest of the record.
 type Record<'a> = (&'a str, &'a str, &'a str);
@@ -297,7 +301,9 @@ fn a_bearer_is_one_only_for_a_git_that_understands_it() {
         ("", "username=ada@contoso.com\npassword=the-access-token\n"),
         (
             "capability[]=state\n",
-            "capability[]=state\nusername=ada@contoso.com\npassword=the-access-token\nstate[]=git-vsts:kept\n",
+            &format!(
+                "capability[]=state\nusername=ada@contoso.com\npassword=the-access-token\n{STATE_OF_ACCESS_TOKEN}"
+            ),
         ),
         (
             "capability[]=authtype\n",
@@ -327,17 +333,10 @@ fn a_token_of_the_environment_is_answered_and_never_kept() {
         variables.iter().for_each(|(name, value)| sandbox.set(name, value));
         let asked = format!("capability[]=state\n{host}{asked}");
         let answer = format!(
-            "capability[]=state\nusername={answer}\npassword=environment-token\nstate[]=git-vsts:environment\n"
+            "capability[]=state\nusername={answer}\npassword=environment-token\n{STATE_OF_ENVIRONMENT_TOKEN}"
         );
-        assert_eq!(said(&sandbox, "get", &asked), (answer, String::new()), "{asked:?}");
-        // With the state and, from a git that knows none, without it.
-        silent(
-            &sandbox,
-            "store",
-            &format!(
-                "{host}path=fabrikam\nusername=x\npassword=other\nstate[]=git-vsts:environment\n"
-            ),
-        );
+        assert_eq!(said(&sandbox, "get", &asked), (answer.clone(), String::new()), "{asked:?}");
+        // From a git that knows no state.
         silent(
             &sandbox,
             "store",
@@ -354,6 +353,8 @@ fn a_token_of_the_environment_is_answered_and_never_kept() {
             &format!("{host}path=contoso\nusername=contoso\npassword=environment-token\n"),
         );
         variables.iter().for_each(|(name, _)| sandbox.set(name, ""));
+        // With the state it is known even where the environment is another one.
+        silent(&sandbox, "store", &format!("{host}path=fabrikam\n{answer}"));
     }
     assert_eq!(kept(&sandbox), before);
     // A pipeline's is for its own organization alone.
@@ -388,7 +389,7 @@ fn what_git_has_proved_is_kept_if_it_is_new_and_of_use_later() {
     let token = format!(
         r#"{contoso} {{"access_token":"new","account":"","client":"","kind":"entra","refresh_token":"","tenant":""}}"#
     ) + "\n";
-    let table: [(&[Record<'_>], String, Option<&str>); 24] = [
+    let table: [(&[Record<'_>], String, Option<&str>); 26] = [
         (&[], format!("{path}username=contoso\npassword=new\n"), Some(&new)),
         (&[], format!("{path}username=bob\npassword=new\n"), Some(&new_by_bob)),
         (&[PAT], format!("{path}username=bob\npassword=new\n"), Some(&new_by_bob)),
@@ -409,7 +410,22 @@ fn what_git_has_proved_is_kept_if_it_is_new_and_of_use_later() {
         // Already kept.
         (&[PAT], format!("{path}username=ada@contoso.com\npassword=contoso-token\n"), None),
         (&[PAT], format!("{path}username=bob\npassword=contoso-token\n"), None),
-        (&[PAT], format!("{path}username=bob\npassword=new\nstate[]=git-vsts:kept\n"), None),
+        // It came from here; whoever gives that back with a token typed since has a new one.
+        (
+            &[],
+            format!("{path}username=bob\npassword=contoso-token\n{STATE_OF_CONTOSO_TOKEN}"),
+            None,
+        ),
+        (
+            &[PAT],
+            format!("{path}username=bob\npassword=new\n{STATE_OF_CONTOSO_TOKEN}"),
+            Some(&new_by_bob),
+        ),
+        (
+            &[PAT],
+            format!("{path}username=bob\npassword=new\nstate[]=other:x\nstate[]=git-vsts:\n"),
+            Some(&new_by_bob),
+        ),
         (&[ENTRA], format!("{path}username=bob\npassword=the-access-token\n"), None),
         (&[ENTRA], format!("{bearer}the-access-token\n{path}"), None),
         (
@@ -739,7 +755,7 @@ fn what_git_approves_comes_back_from_git() {
         // What comes back with its state is not written again.
         let before = written(&sandbox);
         let filled = git("fill", &format!("capability[]=state\n{capability}{url}")).stdout;
-        assert!(filled.ends_with("state[]=git-vsts:kept\n"), "{filled}");
+        assert!(filled.contains("\nstate[]=git-vsts:"), "{filled}");
         assert_eq!(git("approve", &filled), silent);
         assert_eq!(written(&sandbox), before);
         assert_eq!(git("reject", &whole), silent);
