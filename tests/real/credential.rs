@@ -2,6 +2,8 @@
 //! used keeps git waiting for no more than three seconds (threats, S7, C15).
 
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use snapbox::prelude::*;
@@ -57,6 +59,36 @@ fn what_git_has_proved_and_what_was_refused_reach_the_keychain() {
         let output = sandbox.run_with_stdin(["credential", action], &proved);
         assert_eq!(output.to_string(), "[exit 0]\n", "{action}");
         assert_eq!(session.lookup("contoso").contains("proved-by-git"), kept, "{action}");
+    }
+}
+
+/// C11: two processes of ours take turns.
+#[test]
+#[ignore = "needs gnome-keyring: run tests/run"]
+fn what_is_kept_while_an_old_secret_is_refused_stays_in_the_keychain() {
+    let session = Session::start(State::Unlocked);
+    let sandbox = &session.sandbox;
+    for round in 0..5 {
+        let proved = |which: &str| {
+            description(sandbox, &format!("username=ada\npassword={which}-{round}\n"))
+        };
+        let output = sandbox.run_with_stdin(["credential", "store"], &proved("old"));
+        assert_eq!(output.to_string(), "[exit 0]\n");
+        let children =
+            [("erase", "old"), ("store", "new"), ("erase", "old")].map(|(action, which)| {
+                let program = env!("CARGO_BIN_EXE_git-vsts");
+                let mut command = session.command(program, &["credential", action]);
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+                let mut child = command.spawn().unwrap();
+                child.stdin.take().unwrap().write_all(proved(which).as_bytes()).unwrap();
+                child
+            });
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        }
+        let kept = session.lookup("contoso");
+        assert!(kept.contains(&format!("new-{round}")), "{kept}");
     }
 }
 
