@@ -163,7 +163,7 @@ pub enum Error {
 /// A folder that can't be written is an outcome of its files, and no failure of the others.
 ///
 /// # Errors
-/// [`Error`], with nothing put in place.
+/// [`enum@Error`], with nothing put in place.
 pub fn put(places: &Places, dry_run: bool) -> Result<Vec<Outcome>, Error> {
     put_files(places, &files(), dry_run)
 }
@@ -227,7 +227,7 @@ fn put_files(places: &Places, files: &[File], dry_run: bool) -> Result<Vec<Outco
 /// What can't be removed stays recorded, so that a later run can.
 ///
 /// # Errors
-/// [`Error`], with nothing removed.
+/// [`enum@Error`], with nothing removed.
 pub fn take_back(data: &Path, dry_run: bool) -> Result<Vec<Outcome>, Error> {
     let mut record = Manifest::read(data)?;
     if record.is_empty() {
