@@ -8,6 +8,7 @@ mod git_own;
 mod interrupted;
 mod keychain;
 mod lfs;
+mod manual;
 mod ownership;
 mod session;
 mod shells;
