@@ -333,10 +333,18 @@ impl Context {
         if let Some(keychain) = self.keychain.get() {
             return Ok(&**keychain);
         }
+        let system = || System::new(self.unlock(), KEYCHAIN_PATIENCE, UNLOCK_PATIENCE);
+        // git takes as long to say which store is in use as the bus to be reached.
+        let is_asked = self.environment.get("GIT_VSTS_STORE").is_none()
+            && self.store.get().is_none()
+            && self.configuration.get().is_none();
+        let ahead = is_asked.then(|| {
+            let system = system();
+            system.connect_ahead();
+            system
+        });
         let keychain: Box<dyn Keychain> = match self.store()? {
-            Store::Keychain => {
-                Box::new(System::new(self.unlock(), KEYCHAIN_PATIENCE, UNLOCK_PATIENCE))
-            }
+            Store::Keychain => Box::new(ahead.unwrap_or_else(system)),
             Store::File => Box::new(File::new(self.data_directory()?)),
             Store::None => Box::new(Nowhere),
         };

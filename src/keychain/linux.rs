@@ -20,8 +20,9 @@ use secrecy::{ExposeSecret, SecretString};
 use secret_service::EncryptionType;
 use secret_service::blocking::{Item, SecretService};
 use zbus::blocking::Connection;
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue};
 
-use super::sealed::Session;
+use super::sealed::{self, Session};
 use super::worker::Permission;
 use super::{Error, SERVICE, is_same};
 
@@ -35,6 +36,11 @@ const TURN_PATIENCE: Duration = Duration::from_millis(1500);
 pub(super) struct Link(Option<Bus>);
 
 impl Link {
+    /// Only the bus is reached: to speak to the service would start it.
+    pub(super) fn connect_ahead(&mut self) {
+        let _ = self.bus();
+    }
+
     pub(super) fn read(
         &mut self,
         account: &str,
@@ -42,8 +48,15 @@ impl Link {
     ) -> Result<Option<SecretString>, Error> {
         let bus = self.bus()?;
         repeatedly(|| {
-            let found = find(&bus.service, &attributes_of(account), permission)?;
-            let Some(item) = newest_first(found)?.into_iter().next() else { return Ok(None) };
+            let item = match bus.unlocked(&attributes_of(account)).as_deref() {
+                Some([item]) => item.clone(),
+                _ => {
+                    let found = find(bus.service()?, &attributes_of(account), permission)?;
+                    let newest = newest_first(found)?.into_iter().next();
+                    let Some(item) = newest else { return Ok(None) };
+                    item.item_path
+                }
+            };
             let bytes = bus.secret_of(&item)?;
             let text = str::from_utf8(&bytes);
             let text = text.map_err(|_| Error::Broken { account: account.to_owned() })?;
@@ -60,7 +73,7 @@ impl Link {
     ) -> Result<(), Error> {
         let bus = self.bus()?;
         // Once without the turn, since a person may take a minute to unlock.
-        repeatedly(|| make_room(&bus.service, account, permission))?;
+        repeatedly(|| make_room(bus.service()?, account, permission))?;
         connect_keyring()?;
         let _turn = take_turn();
         write_in_turn(bus, account, label, secret, permission)
@@ -90,7 +103,7 @@ impl Link {
     }
 
     pub(super) fn delete(&mut self, account: &str, permission: &Permission) -> Result<bool, Error> {
-        let service = &self.bus()?.service;
+        let service = self.bus()?.service()?;
         let mut deleted = false;
         repeatedly(|| {
             let found = find(service, &attributes_of(account), permission)?;
@@ -104,10 +117,17 @@ impl Link {
     }
 
     pub(super) fn accounts(&mut self, permission: &Permission) -> Result<Vec<String>, Error> {
-        let service = &self.bus()?.service;
+        let bus = self.bus()?;
+        let ours = HashMap::from([("service", SERVICE)]);
         repeatedly(|| {
             let mut accounts = Vec::new();
-            for item in find(service, &HashMap::from([("service", SERVICE)]), permission)? {
+            if let Some(items) = bus.unlocked(&ours) {
+                for item in items {
+                    accounts.extend(bus.attributes_of(&item)?.remove("username"));
+                }
+                return Ok(accounts);
+            }
+            for item in find(bus.service()?, &ours, permission)? {
                 accounts.extend(item.get_attributes()?.remove("username"));
             }
             Ok(accounts)
@@ -115,7 +135,7 @@ impl Link {
     }
 
     pub(super) fn ready(&mut self, permission: &Permission) -> Result<(), Error> {
-        let service = &self.bus()?.service;
+        let service = self.bus()?.service()?;
         repeatedly(|| {
             let collection = service.get_default_collection().map_err(no_collection)?;
             if collection.is_locked()? && !permission.may_unlock() {
@@ -127,11 +147,7 @@ impl Link {
 
     fn bus(&mut self) -> Result<&Bus, Error> {
         if self.0.is_none() {
-            self.0 = Some(Bus::connect().map_err(|error| match classify(&error) {
-                // Something owns the name and does not know the interface.
-                Fault::Gone => Error::NoService { reason: reason_of(&error) },
-                Fault::Real(error) => error,
-            })?);
+            self.0 = Some(Bus::connect()?);
         }
         Ok(self.0.as_ref().expect("it was set above"))
     }
@@ -140,32 +156,73 @@ impl Link {
 struct Bus {
     connection: Connection,
     /// For all but secrets, which it would send in the clear.
-    service: SecretService<'static>,
+    service: OnceCell<SecretService<'static>>,
     /// For secrets. Opened when the first one is there: the service takes milliseconds for its half of a key.
     session: OnceCell<Session>,
 }
 
 impl Bus {
-    fn connect() -> Result<Self, secret_service::Error> {
+    fn connect() -> Result<Self, Error> {
         let connection = Connection::session().map_err(|error| match error {
             zbus::Error::Address(_) => secret_service::Error::Unavailable,
             error => error.into(),
-        })?;
-        let service =
-            SecretService::connect_with_existing(EncryptionType::Plain, connection.clone())?;
-        Ok(Self { connection, service, session: OnceCell::new() })
+        });
+        let connection = connection.map_err(|error| Error::from(classify(&error)))?;
+        Ok(Self { connection, service: OnceCell::new(), session: OnceCell::new() })
     }
 
-    fn secret_of(&self, item: &Item<'_>) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let session = match self.session.get() {
-            Some(session) => session,
-            None => {
-                let opened = Session::open(&self.connection)?;
-                self.session.get_or_init(|| opened)
-            }
-        };
-        Ok(session.secret(&self.connection, &item.item_path)?)
+    fn service(&self) -> Result<&SecretService<'_>, Error> {
+        opened(&self.service, || {
+            SecretService::connect_with_existing(EncryptionType::Plain, self.connection.clone())
+        })
     }
+
+    /// The items that match, where there are some and none is locked. That is how it nearly always is, and
+    /// then git has not to wait for more; `None` says nothing at all.
+    fn unlocked(&self, attributes: &HashMap<&str, &str>) -> Option<Vec<OwnedObjectPath>> {
+        let interface = "org.freedesktop.Secret.Service";
+        let reply = self.connection.call_method(
+            Some(sealed::NAME),
+            sealed::PATH,
+            Some(interface),
+            "SearchItems",
+            &(attributes,),
+        );
+        let (unlocked, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) =
+            reply.ok()?.body().deserialize().ok()?;
+        (locked.is_empty() && !unlocked.is_empty()).then_some(unlocked)
+    }
+
+    fn attributes_of(&self, item: &ObjectPath<'_>) -> Result<HashMap<String, String>, Fault> {
+        let interface = Some("org.freedesktop.DBus.Properties");
+        let property = ("org.freedesktop.Secret.Item", "Attributes");
+        let reply =
+            self.connection.call_method(Some(sealed::NAME), item, interface, "Get", &property);
+        let value = reply.and_then(|reply| reply.body().deserialize::<OwnedValue>());
+        let attributes = value.and_then(|value| value.try_into().map_err(zbus::Error::from));
+        Ok(attributes.map_err(secret_service::Error::from)?)
+    }
+
+    fn secret_of(&self, item: &ObjectPath<'_>) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let session = opened(&self.session, || Session::open(&self.connection))?;
+        Ok(session.secret(&self.connection, item)?)
+    }
+}
+
+/// What is in the slot, made if it is empty by what speaks to the service for the first time.
+fn opened<T>(
+    slot: &OnceCell<T>,
+    open: impl FnOnce() -> Result<T, secret_service::Error>,
+) -> Result<&T, Error> {
+    if slot.get().is_none() {
+        let made = open().map_err(|error| match classify(&error) {
+            // Something owns the name and does not know the interface.
+            Fault::Gone => Error::NoService { reason: reason_of(&error) },
+            Fault::Real(error) => error,
+        })?;
+        let _ = slot.set(made);
+    }
+    Ok(slot.get().expect("it was set above"))
 }
 
 /// Why one try failed.
@@ -323,12 +380,12 @@ fn write_once(
     secret: &SecretString,
     permission: &Permission,
 ) -> Result<bool, Fault> {
-    make_room(&bus.service, account, permission)?;
+    make_room(bus.service()?, account, permission)?;
     through_keyring(account, label, secret)?;
 
-    let found = find(&bus.service, &attributes_of(account), permission)?;
+    let found = find(bus.service()?, &attributes_of(account), permission)?;
     let [item] = found.as_slice() else { return Ok(false) };
-    if *bus.secret_of(item)? != secret.expose_secret().as_bytes() {
+    if *bus.secret_of(&item.item_path)? != secret.expose_secret().as_bytes() {
         return Ok(false);
     }
     // keyring gives a label to new items only.

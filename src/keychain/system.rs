@@ -46,6 +46,13 @@ impl System {
         Self { worker: Worker::new(patience, &GIVEN_UP), unlock, told: AtomicBool::new(false) }
     }
 
+    /// Begins to connect, for a caller that has something else to do meanwhile. Nothing is started by it,
+    /// no service is spoken to, and an error is met again by whatever is asked first.
+    pub fn connect_ahead(&self) {
+        #[cfg(target_os = "linux")]
+        self.worker.begin(Link::connect_ahead);
+    }
+
     fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Link, &Permission) -> Result<T, Error> + Send + 'static,

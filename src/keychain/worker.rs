@@ -68,6 +68,13 @@ impl<L: Default + 'static> Worker<L> {
         Self { jobs: OnceLock::new(), patience, given_up }
     }
 
+    /// Runs `job` and does not wait for it; the next one does.
+    #[cfg(target_os = "linux")]
+    pub(super) fn begin(&self, job: impl FnOnce(&mut L) + Send + 'static) {
+        // A thread that has ended is noticed by whoever waits.
+        let _ = self.jobs.get_or_init(start).send(Box::new(job));
+    }
+
     /// Runs `job` and waits for it. `tell`, if any, is called in the caller's thread before a prompt may
     /// appear; without it the job may not unlock anything.
     pub(super) fn run<T: Send + 'static>(
@@ -164,6 +171,14 @@ mod tests {
         };
         assert_eq!(worker.run(None, add).unwrap(), 1);
         assert_eq!(worker.run(None, add).unwrap(), 2);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_was_begun_is_done_before_the_next_job() {
+        let worker = worker(LONG, LONG);
+        worker.begin(|link| *link = 7);
+        assert_eq!(worker.run(None, |link, _| Ok(*link)).unwrap(), 7);
     }
 
     #[test]
