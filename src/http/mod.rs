@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{self, HeaderValue};
+use reqwest::header;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
@@ -27,7 +27,7 @@ use url::Url;
 pub use fault::{Error, TlsFault};
 pub use refusal::{Reason, Refusal, code_in, permission_in};
 pub use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHORIZATION,
 };
 pub use reqwest::{Method, StatusCode};
