@@ -422,7 +422,7 @@ fn scopes() -> impl Iterator<Item = Scope> {
 fn random() -> SecretString {
     let mut bytes = secrecy::zeroize::Zeroizing::new([0; 32]);
     getrandom::fill(&mut *bytes).expect("a running system has random numbers");
-    URL_SAFE_NO_PAD.encode(&*bytes).into()
+    URL_SAFE_NO_PAD.encode(bytes.as_slice()).into()
 }
 
 /// The account that an id token is of. It came from the token endpoint itself, so its signature need not be looked at
