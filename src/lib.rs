@@ -5,7 +5,9 @@
 //! an argument, the [`context`], and talks through its [`ui`]. To sign in ([`signin`]) makes a
 //! [`credential`], which the [`keychain`] keeps. The [`azure`] service says what exists, a
 //! [`remote`] names it, and the [`repository`] here is pushed to it; both go over one HTTP client
-//! ([`http`]). What goes wrong is a fact below and becomes advice in [`error`] alone.
+//! ([`http`]). What goes wrong is a fact below and becomes advice in [`error`] alone. What a shell is
+//! told when it asks how a line goes on (`completion`) and the files that it reads for that
+//! ([`installation`]) stand beside.
 //!
 //! A module uses only what stands below it: commands → (signin, azure, repository, keychain) →
 //! (credential, remote, configuration, http) → text.
