@@ -7,10 +7,11 @@
 //! Debian does not have.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use git_vsts::installation::{Places, put};
+use git_vsts::installation::Places;
 
 use crate::sandbox::Sandbox;
 use crate::session::{Session, State};
@@ -28,19 +29,14 @@ fn home() -> Sandbox {
     let _ = sandbox.git(["init", "--quiet", "other"]);
     let url = sandbox.url("contoso/shop/_git/other");
     let _ = sandbox.git(["-C", "other", "remote", "add", "elsewhere", &url]);
-    let outcomes = put(&places(&sandbox), false).unwrap();
-    assert!(outcomes.iter().all(|it| matches!(it.what, git_vsts::installation::What::Put)));
+    // Under a prefix of its own, beside which the manual goes.
+    let program = sandbox.home().join("prefix/bin/git-vsts");
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    symlink(env!("CARGO_BIN_EXE_git-vsts"), &program).unwrap();
+    let program = program.display().to_string();
+    let output = sandbox.finish(&mut sandbox.command(&program, ["setup"], &sandbox.work()), "");
+    assert_eq!(output.status, 0, "{output}");
     sandbox
-}
-
-fn places(sandbox: &Sandbox) -> Places {
-    let share = sandbox.home().join(".local/share");
-    Places {
-        manual: None,
-        bash: Some(share.join("bash-completion/completions")),
-        fish: Some(share.join("fish/vendor_completions.d")),
-        data: share.join("git-vsts"),
-    }
 }
 
 /// What the words of the line are after these keys.
@@ -149,7 +145,9 @@ fn zsh_completes_with_the_git_that_comes_with_git() {
 }
 
 fn zshrc(sandbox: &Sandbox, more: &str) {
-    let lines = places(sandbox).zsh_lines().join("\n");
+    let data = sandbox.home().join(".local/share/git-vsts");
+    let places = Places { manual: None, bash: None, fish: None, data };
+    let lines = places.zsh_lines().join("\n");
     sandbox
         .write_home(".zshrc", &format!("PS1='READY '\nunset zle_bracketed_paste\n{more}{lines}\n"));
 }
