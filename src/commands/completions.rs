@@ -7,7 +7,8 @@ use crate::installation::{self, completion};
 /// Print the completion script of a shell
 ///
 /// With it the shell completes commands, options, the organizations that are signed in, and the
-/// remotes and branches of the repository here, for `git vsts` as for `git-vsts`.
+/// remotes and branches of the repository here, for `git vsts` as for `git-vsts`. `git vsts setup`
+/// puts the scripts where bash and fish look for them.
 #[derive(Args, Debug)]
 pub struct Completions {
     /// Which shell
