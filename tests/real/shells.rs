@@ -4,7 +4,9 @@
 //!
 //! Not shown here is `git vsts` in fish 3.6.0, Debian 12's, which completes no command `git-NAME` as
 //! `git NAME` at all (<https://github.com/fish-shell/fish-shell/issues/9457>); and PowerShell, which
-//! Debian does not have.
+//! Debian does not have. With `git -C DIR vsts` the completion for zsh that comes with git completes
+//! nothing, since it knows no `-C`; and fish hands on none of git's own options, so that the remotes
+//! and branches are those of the folder here.
 
 use std::fs;
 use std::os::unix::fs::symlink;
