@@ -27,7 +27,7 @@ type Act = fn(&Context, &Description) -> Result<(), Error>;
 pub struct Credential {
     /// What git wants: `get`, `store`, `erase` or `capability`
     #[arg(value_name = "ACTION")]
-    action: OsString,
+    pub action: OsString,
 }
 
 impl Credential {
@@ -310,6 +310,11 @@ fn erase(context: &Context, description: &Description) -> Result<(), Error> {
     Ok(())
 }
 
+/// What the fuzz target asks of every answer as well.
+#[cfg(test)]
+#[path = "../../tests/fuzz/property.rs"]
+mod property;
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -333,12 +338,12 @@ mod tests {
     }
 
     /// What is answered where a token is there for every organization of the service.
-    fn answer(stdin: &str) -> String {
+    fn answer(stdin: impl AsRef<[u8]>) -> String {
         answer_of_service("", stdin)
     }
 
     /// The same, where another base stands instead of the hosted service.
-    fn answer_of_service(base: &str, stdin: &str) -> String {
+    fn answer_of_service(base: &str, stdin: impl AsRef<[u8]>) -> String {
         let ui = Ui::captured(ui::Settings::default(), vec![ui::Answer::stdin(stdin)]);
         let environment =
             Environment::from_pairs([("GIT_VSTS_PAT", "token"), ("GIT_VSTS_AZURE_URL", base)]);
@@ -366,6 +371,32 @@ mod tests {
             };
             let answer = answer_of_service("http://127.0.0.1:8080/azure", asked);
             assert_eq!(answer, expected, "{asked:?}");
+        }
+    }
+
+    /// The property would be empty if nothing were answered, or if it took everything.
+    #[test]
+    fn what_is_asked_of_every_answer_can_be_told_from_a_fault() {
+        let asked = "protocol=https\nhost=dev.azure.com\npath=contoso\ncapability[]=state\n";
+        let good = answer(asked);
+        assert!(good.contains("password=token\n"), "{good}");
+        assert_eq!(property::fault(asked.as_bytes(), &good), None);
+        let twice = format!("{good}password=token\n");
+        for (asked, answer) in [
+            (asked, &twice),
+            (asked, &good.replace("token\n", "token\r\n")),
+            (asked, &good.replace("token\n", "token")),
+            (asked, &"password=token\n".to_owned()),
+            (asked, &"username=\npassword=token\n".to_owned()),
+            ("protocol=https\nhost=evil.dev.azure.com\n", &good),
+            ("protocol=https\nhost=a.b.visualstudio.com\n", &good),
+            ("protocol=https\nhost=.visualstudio.com\n", &good),
+            ("protocol=http\nhost=dev.azure.com\n", &good),
+            ("protocol=https\nhost=evil\rhost=dev.azure.com\n", &good),
+            ("protocol=https\nhost=dev.azure.com\nhost=dev.azure.com\n", &good),
+            ("protocol=https\n\nhost=dev.azure.com\n", &good),
+        ] {
+            assert!(property::fault(asked.as_bytes(), answer).is_some(), "{asked:?} {answer:?}");
         }
     }
 
@@ -408,6 +439,50 @@ mod tests {
         proptest::collection::vec(part, 1..6).prop_map(|parts| parts.concat())
     }
 
+    /// Descriptions of lines that git would send, with what breaks a reader here and there.
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let key = proptest::sample::select(vec![
+            "protocol",
+            "protocol",
+            "host",
+            "host",
+            "path",
+            "username",
+            "password",
+            "capability[]",
+            "state[]",
+            "wwwauth[]",
+            "foo",
+            "",
+        ]);
+        let value = prop_oneof![
+            4 => Just(b"https".to_vec()),
+            4 => Just(b"dev.azure.com".to_vec()),
+            1 => Just(b"contoso.visualstudio.com".to_vec()),
+            1 => proptest::sample::select(vec!["authtype", "state", "contoso", "evil.example", "http", ""])
+                .prop_map(|text| text.as_bytes().to_vec()),
+            1 => host().prop_map(String::into_bytes),
+            1 => any::<Vec<u8>>(),
+        ];
+        let end = prop_oneof![
+            12 => Just("\n"),
+            1 => proptest::sample::select(vec!["\r\n", "\r", "\n\n", "\0", "", "\r\r\n", "\u{85}"]),
+        ];
+        let line = (key, value, end)
+            .prop_map(|(key, value, end)| [key.as_bytes(), b"=", &value, end.as_bytes()].concat());
+        let lines = proptest::collection::vec(line, 0..6);
+        // Every other one would be answered, if it were not for the rest of it.
+        (lines, any::<bool>(), any::<proptest::sample::Index>()).prop_map(
+            |(mut lines, is_ours, at)| {
+                if is_ours {
+                    let at = at.index(lines.len() + 1);
+                    lines.insert(at, b"protocol=https\nhost=dev.azure.com\n".to_vec());
+                }
+                lines.concat()
+            },
+        )
+    }
+
     proptest! {
         #[test]
         fn no_host_but_those_of_the_service_is_answered(
@@ -430,9 +505,34 @@ mod tests {
             }
         }
 
+        /// C8.
         #[test]
-        fn no_input_breaks_it(stdin in any::<String>()) {
+        fn no_label_before_within_or_after_a_host_makes_another_one_ours(
+            host in proptest::sample::select(vec![
+                "dev.azure.com", "contoso.visualstudio.com", "visualstudio.com",
+            ]),
+            added in proptest::collection::vec("[a-zA-Z0-9-]{1,12}|xn--[a-z0-9]{1,8}|vs-ssh|\u{430}", 1..4),
+            at in any::<proptest::sample::Index>(),
+        ) {
+            let mut labels: Vec<&str> = host.split('.').collect();
+            let at = at.index(labels.len() + 1);
+            let is_label = host == "visualstudio.com" && at == 0 && added.len() == 1;
+            labels.splice(at..at, added.iter().map(String::as_str));
+            let asked = format!("protocol=https\nhost={}\npath=contoso\n", labels.join("."));
+            let answer = answer(&asked);
+            prop_assert_eq!(property::fault(asked.as_bytes(), &answer), None);
+            // Not every label is an organization's name.
+            prop_assert!(is_label || answer.is_empty(), "{}", answer);
+        }
+
+        #[test]
+        fn no_input_breaks_it(stdin in any::<Vec<u8>>()) {
             prop_assert_eq!(answer(&stdin), "");
+        }
+
+        #[test]
+        fn whatever_git_says_the_answer_is_one_for_us_and_has_each_key_once(stdin in stream()) {
+            prop_assert_eq!(property::fault(&stdin, &answer(&stdin)), None);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use secrecy::SecretString;
+use secrecy::{SecretSlice, SecretString};
 
 use super::Error;
 
@@ -27,7 +27,7 @@ pub(super) enum Reply {
     Yes(bool),
     Item(String),
     Cancel,
-    Stdin(SecretString),
+    Stdin(SecretSlice<u8>),
 }
 
 impl Answer {
@@ -56,9 +56,9 @@ impl Answer {
         Self::new(question, Reply::Cancel)
     }
 
-    /// All that stdin holds.
-    pub fn stdin(text: &str) -> Self {
-        Self::new("stdin", Reply::Stdin(text.into()))
+    /// All that stdin holds, text or not.
+    pub fn stdin(bytes: impl AsRef<[u8]>) -> Self {
+        Self::new("stdin", Reply::Stdin(bytes.as_ref().to_vec().into()))
     }
 
     fn new(question: &str, reply: Reply) -> Self {
@@ -118,6 +118,13 @@ impl Captured {
             Reply::Cancel => Err(Error::Cancelled),
             reply => take(reply).ok_or_else(unexpected),
         }
+    }
+
+    pub(super) fn stdin_bytes(&self) -> Result<SecretSlice<u8>, Error> {
+        self.answer("stdin", |reply| match reply {
+            Reply::Stdin(bytes) => Some(bytes),
+            _ => None,
+        })
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {

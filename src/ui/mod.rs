@@ -526,10 +526,10 @@ impl Ui {
     /// [`Error::Io`].
     pub fn read_secret_from_stdin(&self, limit: usize) -> Result<SecretString, Error> {
         let secret = match &*self.place {
-            Place::Captured(captured) => captured.answer("stdin", |reply| match reply {
-                Reply::Stdin(secret) => Some(secret),
-                _ => None,
-            })?,
+            Place::Captured(captured) => {
+                let bytes = captured.stdin_bytes()?;
+                str::from_utf8(bytes.expose_secret()).map_err(|_| Error::NotText)?.into()
+            }
             Place::Process { stdin_is_terminal: true, .. } => return Err(Error::StdinIsTerminal),
             Place::Process { .. } => read_stdin(limit)?,
         };
@@ -551,11 +551,8 @@ impl Ui {
     pub fn stdin(&self) -> Result<Box<dyn BufRead>, Error> {
         match &*self.place {
             Place::Captured(captured) => {
-                let text = captured.answer("stdin", |reply| match reply {
-                    Reply::Stdin(text) => Some(text),
-                    _ => None,
-                })?;
-                Ok(Box::new(io::Cursor::new(text.expose_secret().to_owned())))
+                let bytes = captured.stdin_bytes()?;
+                Ok(Box::new(io::Cursor::new(bytes.expose_secret().to_owned())))
             }
             Place::Process { .. } => {
                 let stdin = platform::stdin_file();
