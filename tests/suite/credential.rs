@@ -166,7 +166,7 @@ fn git_gets_nothing_for_what_is_not_ours_or_not_signed_in() {
     assert_eq!(sandbox.requests(), [""; 0]);
 }
 
-/// C1, C3, C5.
+/// C1, C3, C5, C6.
 #[test]
 fn a_description_that_could_be_read_differently_is_not_answered_and_that_is_told() {
     let sandbox = hosted(&[PAT]);
@@ -183,6 +183,10 @@ fn a_description_that_could_be_read_differently_is_not_answered_and_that_is_told
             "line 4 has a control character in it",
         ),
         ("protocol=https\nhost=dev.azure.com\nnonsense\n", "line 3 has no `=`"),
+        (
+            "protocol=https\nhost=dev.azure.com\nusername=\u{1b}]0;x\u{7}\rPassword: \n",
+            "line 3 has a control character in it",
+        ),
         (&long, "line 1 is longer than 65536 bytes"),
     ] {
         for (action, failed) in [
@@ -374,7 +378,7 @@ warning: git vsts can't tell git what is kept: SYSTEM_ACCESSTOKEN holds `$(…)`
     );
 }
 
-/// C12.
+/// C1, C2, C12.
 #[test]
 fn what_git_has_proved_is_kept_if_it_is_new_and_of_use_later() {
     let bearer = "capability[]=authtype\nauthtype=Bearer\ncredential=";
@@ -389,7 +393,7 @@ fn what_git_has_proved_is_kept_if_it_is_new_and_of_use_later() {
     let token = format!(
         r#"{contoso} {{"access_token":"new","account":"","client":"","kind":"entra","refresh_token":"","tenant":""}}"#
     ) + "\n";
-    let table: [(&[Record<'_>], String, Option<&str>); 26] = [
+    let table: [(&[Record<'_>], String, Option<&str>); 30] = [
         (&[], format!("{path}username=contoso\npassword=new\n"), Some(&new)),
         (&[], format!("{path}username=bob\npassword=new\n"), Some(&new_by_bob)),
         (&[PAT], format!("{path}username=bob\npassword=new\n"), Some(&new_by_bob)),
@@ -449,6 +453,14 @@ fn what_git_has_proved_is_kept_if_it_is_new_and_of_use_later() {
         ),
         (&[], format!("{path}username=bob\n"), None),
         (&[], format!("{path}username=bob\npassword=\n"), None),
+        (&[PAT], "protocol=https\npath=contoso\nusername=b\npassword=new\n".into(), None),
+        (&[PAT], "protocol=\nhost=dev.azure.com\npath=contoso\npassword=new\n".into(), None),
+        (&[PAT], "host=\nprotocol=https\npath=contoso\npassword=new\n".into(), None),
+        (
+            &[PAT],
+            "protocol=https\nhost=dev.azure.com%0ahost=evil\npath=contoso\npassword=new\n".into(),
+            None,
+        ),
     ];
     for (records, stdin, after) in table {
         let sandbox = hosted(records);
@@ -486,7 +498,7 @@ fn what_is_kept_while_an_old_secret_is_refused_stays() {
     }
 }
 
-/// C2, C11.
+/// C1, C2, C11.
 #[test]
 fn what_was_refused_is_forgotten_and_nothing_else() {
     let path = "protocol=https\nhost=dev.azure.com\npath=contoso/shop/_git/web\n";
@@ -513,6 +525,11 @@ fn what_was_refused_is_forgotten_and_nothing_else() {
         (both, "protocol=https\n".to_owned(), &all),
         (both, "host=\nprotocol=https\n".to_owned(), &all),
         (both, "protocol=\nhost=dev.azure.com\n".to_owned(), &all),
+        (
+            &[PAT],
+            "protocol=https\nhost=dev.azure.com%0ahost=evil\npath=contoso\n".to_owned(),
+            &all[..1],
+        ),
         (&[PAT], "protocol=https\nhost=github.com\n".to_owned(), &all[..1]),
         (&[PAT], "protocol=https\nhost=dev.azure.com\npath=fabrikam\n".to_owned(), &all[..1]),
         (&[PAT], "protocol=https\nhost=contoso.visualstudio.com\n".to_owned(), &[]),
@@ -628,6 +645,42 @@ fn git_is_not_kept_waiting_where_nobody_is_signed_in() {
     silent(&sandbox, "get", "protocol=https\nhost=dev.azure.com\npath=contoso\n");
     silent(&sandbox, "get", "protocol=https\nhost=dev.azure.com\n");
     assert_eq!(sandbox.requests(), [""; 0]);
+}
+
+/// C15: whatever there is to ask with.
+#[test]
+fn nobody_is_asked_and_no_browser_is_opened() {
+    let sandbox = hosted(&[]);
+    let trap = sandbox.home().join("trap");
+    let trapped = sandbox.home().join("trapped");
+    fs::write(&trap, format!("#!/bin/sh\ntouch '{}'\n", trapped.display())).unwrap();
+    fs::set_permissions(&trap, fs::Permissions::from_mode(0o755)).unwrap();
+    for variable in ["BROWSER", "GIT_ASKPASS", "SSH_ASKPASS", "EDITOR"] {
+        sandbox.set(variable, &trap.display().to_string());
+    }
+    sandbox.set("DISPLAY", ":0");
+    let asked = "protocol=https\nhost=dev.azure.com\npath=contoso/shop/_git/web\n";
+    for action in ["get", "store", "erase"] {
+        silent(&sandbox, action, asked);
+    }
+    let (shown, status) = sandbox.on_terminal(["credential", "get"]).answer("\u{4}").end();
+    assert_eq!((shown.trim(), status), ("", 0));
+    assert!(!trapped.exists());
+
+    for variable in ["GIT_ASKPASS", "SSH_ASKPASS"] {
+        sandbox.set(variable, "");
+    }
+    assert_data_eq!(
+        git_with_stdin(&sandbox, WITH_PATH, &["credential", "fill"], asked).to_string(),
+        str![[r#"
+--- stderr
+fatal: could not read Username for 'https://dev.azure.com/contoso/shop/_git/web': terminal prompts disabled
+[exit 128]
+
+"#]]
+        .raw()
+    );
+    assert!(!trapped.exists());
 }
 
 /// Plain git, with our helper and no other.
