@@ -491,7 +491,7 @@ mod tests {
             path in proptest::option::of("[ -~]{0,20}"),
         ) {
             let path = path.map(|path| format!("path={path}\n")).unwrap_or_default();
-            let answer = answer(&format!("protocol={protocol}\nhost={host}\n{path}"));
+            let answer = answer(format!("protocol={protocol}\nhost={host}\n{path}"));
             let name = host.to_ascii_lowercase();
             let name = name.strip_suffix(":443").unwrap_or(&name);
             let label = name.strip_suffix(".visualstudio.com");
