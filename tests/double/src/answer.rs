@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
+use crate::microsoft::Fault;
 use crate::names::{encode, stable_id};
 use crate::packet::{FLUSH, band, packet};
 use crate::refusal::{self, sign_in_page};
@@ -238,6 +239,12 @@ impl Answer {
     pub fn expired_token() -> Answer {
         let message = "Access Denied: The Personal Access Token used has expired.";
         Answer::error(401, "AccessCheckException", message)
+    }
+
+    /// The answer of Microsoft's token endpoint with that AADSTS number.
+    pub fn aadsts(code: u32) -> Answer {
+        let fault = Fault::new(code);
+        Answer::json(fault.status(), &fault.body())
     }
 
     /// 401 with a claims challenge of continuous access evaluation; `claims` is base64.

@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
 use crate::log::basic;
-use crate::names::stable_id;
+use crate::names::{same, stable_id};
 use crate::state::{OrganizationState, Person, State};
 use crate::token::{Issued, Kind};
 
@@ -26,6 +26,10 @@ pub(crate) enum NotSignedIn {
     Expired { bearer: bool },
     /// It is sound, but that user has no business in this organization.
     Stranger { id: String },
+    /// An Entra token of another tenant than the organization's; whether it was sent as `Bearer`.
+    OtherTenant { bearer: bool },
+    /// It is sound, but that member (`TENANT\UPN`) has to open the organization in a browser first.
+    NeverSeen { who: String },
     /// An Entra token at an organization of personal accounts.
     PersonalAccounts,
 }
@@ -53,6 +57,22 @@ pub(crate) fn caller(
     if token.kind == Kind::Entra && organization.tenant.is_none() && !passes_through {
         return Err(NotSignedIn::PersonalAccounts);
     }
+    if let (Kind::Entra, Some(ours), Some(theirs)) =
+        (token.kind, &organization.tenant, &token.tenant)
+    {
+        if !same(ours, theirs) {
+            let bearer = credential(headers).is_some_and(|(_, bearer)| bearer);
+            return Err(NotSignedIn::OtherTenant { bearer });
+        }
+        let is_never_seen = |account: &String| same(account, &token.account);
+        if organization.never_seen.iter().any(is_never_seen) {
+            return Err(NotSignedIn::NeverSeen { who: format!("{theirs}\\{}", token.account) });
+        }
+        // Taken as the personal account of that address, which has no business here.
+        if passes_through && state.microsoft.is_personal(&token.account) {
+            return Err(NotSignedIn::Stranger { id: stable_id(&["personal", &token.account]) });
+        }
+    }
     let elsewhere = token.organization.as_deref().is_some_and(|name| name != organization.name);
     match organization.person(&token.account) {
         Some(person) if !elsewhere => Ok(Caller { person: person.clone(), token }),
@@ -64,7 +84,7 @@ pub(crate) fn caller(
 pub(crate) fn known_token(state: &State, headers: &HeaderMap) -> Result<Issued, NotSignedIn> {
     let (secret, bearer) = credential(headers).ok_or(NotSignedIn::Anonymous)?;
     let known = state.tokens.iter().find(|token| token.secret == secret && !token.revoked);
-    let token = known.ok_or(NotSignedIn::Unknown)?;
+    let token = known.filter(|token| !token.is_foreign).ok_or(NotSignedIn::Unknown)?;
     if token.is_expired() {
         return Err(NotSignedIn::Expired { bearer });
     }

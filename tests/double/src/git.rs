@@ -15,7 +15,9 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::authentication::{self, NotSignedIn};
 use crate::packet::{FLUSH, band, packet, section, split};
-use crate::refusal::{Refusal, git_not_signed_in, not_found_page, put, respond, stranger, text};
+use crate::refusal::{
+    Refusal, git_not_signed_in, not_found_page, put, respond, sign_in_once, stranger, text,
+};
 use crate::server::unserved;
 use crate::state::{PushRules, RepositoryState, Shared};
 use crate::upload::Upload;
@@ -168,7 +170,7 @@ pub(crate) fn find(
     state.refusals += 1;
     let turn = state.refusals;
     let organization =
-        state.organization(&place.organization).ok_or_else(|| Box::new(not_found_page()))?;
+        state.serving(&place.organization).ok_or_else(|| Box::new(not_found_page()))?;
     let found = organization.repository(Some(&place.project), &place.repository);
     let caller = authentication::caller(&state, organization, &parts.headers);
     let is_open =
@@ -185,6 +187,9 @@ pub(crate) fn find(
             caller.person.id
         }
         Err(NotSignedIn::Anonymous) if is_open => String::new(),
+        Err(NotSignedIn::NeverSeen { who }) => {
+            return Err(Box::new(text(403, &sign_in_once(&who))));
+        }
         Err(NotSignedIn::Stranger { id }) => return Err(Box::new(as_page(stranger(&id)))),
         Err(why) => return Err(Box::new(git_not_signed_in(organization, turn, Some(&why)))),
     };

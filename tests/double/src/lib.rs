@@ -34,6 +34,7 @@ mod hosts;
 mod json;
 mod lfs;
 mod log;
+mod microsoft;
 mod names;
 mod organization;
 mod packet;
@@ -54,6 +55,7 @@ use crate::state::Shared;
 pub use crate::answer::{Answer, Rule};
 pub use crate::hosts::Hosts;
 pub use crate::log::Request;
+pub use crate::microsoft::{Landing, Microsoft, Redemption, Step};
 pub use crate::organization::{Organization, SignedOut};
 pub use crate::token::Token;
 
@@ -130,6 +132,11 @@ impl Double {
         Organization::open(Arc::clone(&self.shared), name)
     }
 
+    /// Microsoft's sign-in, which is served at [`Double::url`] as well.
+    pub fn microsoft(&self) -> Microsoft {
+        Microsoft::open(Arc::clone(&self.shared))
+    }
+
     /// Replaces what the service would answer. Of several rules that fit, the oldest that is not
     /// used up holds.
     pub fn answer(&self, rule: Rule, answer: Answer) {
@@ -163,7 +170,8 @@ impl Double {
         self.shared.lock().log_file = Some(file.expect("the log can be opened"));
     }
 
-    /// Every token that was ever handed out. No output of the program under test may hold one.
+    /// Every token and every code that was ever handed out, and the verifiers that came. No output of
+    /// the program under test may hold one. The code that a device shows to its person is none.
     pub fn secrets(&self) -> Vec<String> {
         self.shared.lock().secrets.clone()
     }

@@ -45,6 +45,10 @@ impl Organization {
                 operations: Vec::new(),
                 signed_out: SignedOut::Redirect,
                 joins_challenges: false,
+                authority: None,
+                hides_tenant: false,
+                never_seen: Vec::new(),
+                status: None,
                 operation_polls: 2,
                 project_failure: None,
                 forbids_projects: false,
@@ -139,6 +143,29 @@ impl Organization {
                 display_name: display_name.to_owned(),
             });
         })
+    }
+
+    /// A member whom the organization knows from its directory and has never seen: an Entra token of
+    /// theirs is refused with 403 TF401444.
+    pub fn never_seen(&self, account: &str, display_name: &str) -> Organization {
+        self.person(account, display_name);
+        self.changed(|organization| organization.never_seen.push(account.to_owned()))
+    }
+
+    /// Its `accountStatus` in the list of organizations, such as `disabled` or `deleted`: with these
+    /// two it is answered for as one that is not there. Nothing is told if nothing is said.
+    pub fn account_status(&self, status: &str) -> Organization {
+        self.changed(|organization| organization.status = Some(status.to_owned()))
+    }
+
+    /// The `Bearer` challenge names that `authorization_uri` instead of the tenant's.
+    pub fn names_authority(&self, authority: &str) -> Organization {
+        self.changed(|organization| organization.authority = Some(authority.to_owned()))
+    }
+
+    /// No answer has `X-VSS-ResourceTenant`; the tenant is in the `Bearer` challenge alone.
+    pub fn hides_tenant(&self) -> Organization {
+        self.changed(|organization| organization.hides_tenant = true)
     }
 
     /// A `wellFormed`, private project, which as at the service has an empty repository of its own

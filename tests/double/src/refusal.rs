@@ -112,8 +112,12 @@ pub(crate) fn not_signed_in(
     parts: &Parts,
     why: &NotSignedIn,
 ) -> Response {
-    if let NotSignedIn::Stranger { id } = why {
-        return stranger(id);
+    match why {
+        NotSignedIn::Stranger { id } => return stranger(id),
+        NotSignedIn::NeverSeen { who } => {
+            return error(403, "UnauthorizedRequestException", &sign_in_once(who));
+        }
+        _ => {}
     }
     let shape = match organization.signed_out {
         _ if suppresses_redirects(&parts.headers) => SignedOut::Unauthorized,
@@ -144,7 +148,12 @@ pub(crate) fn git_not_signed_in(
     why: Option<&NotSignedIn>,
 ) -> Response {
     let body = match why {
-        None | Some(NotSignedIn::Expired { bearer: false } | NotSignedIn::Unknown) => String::new(),
+        None
+        | Some(
+            NotSignedIn::Expired { bearer: false }
+            | NotSignedIn::OtherTenant { bearer: false }
+            | NotSignedIn::Unknown,
+        ) => String::new(),
         Some(_) => sign_in_page(),
     };
     let mut response = respond(401, HTML, body);
@@ -181,7 +190,10 @@ fn signed_out(
                 Some(NotSignedIn::Anonymous | NotSignedIn::PersonalAccounts) => {
                     respond(401, HTML, sign_in_page())
                 }
-                Some(NotSignedIn::Expired { bearer: true }) => error(
+                Some(
+                    NotSignedIn::Expired { bearer: true }
+                    | NotSignedIn::OtherTenant { bearer: true },
+                ) => error(
                     401,
                     "UnauthorizedRequestException",
                     "TF400813: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized \
@@ -195,6 +207,14 @@ fn signed_out(
     }
 }
 
+/// What somebody is told whom the organization has never seen.
+pub(crate) fn sign_in_once(who: &str) -> String {
+    format!(
+        "TF401444: Please sign-in at least once as {who} in a web browser to enable access to the \
+         service."
+    )
+}
+
 /// Someone whom another organization knows.
 pub(crate) fn stranger(id: &str) -> Response {
     let message = format!("TF400813: The user '{id}' is not authorized to access this resource.");
@@ -205,6 +225,9 @@ pub(crate) fn stranger(id: &str) -> Response {
 }
 
 fn name_tenant(response: &mut Response, organization: &OrganizationState) {
+    if organization.hides_tenant {
+        return;
+    }
     let tenant = organization.tenant.as_deref().unwrap_or(ZERO_TENANT);
     put(response, HeaderName::from_static("x-vss-resourcetenant"), tenant);
 }
@@ -217,11 +240,12 @@ fn challenge(
     turn: usize,
     why: Option<&NotSignedIn>,
 ) {
-    let bearer = match &organization.tenant {
-        Some(tenant) => {
+    let bearer = match (&organization.authority, &organization.tenant) {
+        (Some(authority), _) => format!("Bearer authorization_uri={authority}"),
+        (None, Some(tenant)) => {
             format!("Bearer authorization_uri=https://login.microsoftonline.com/{tenant}")
         }
-        None => "Bearer".to_owned(),
+        (None, None) => "Bearer".to_owned(),
     };
     let basic = "Basic realm=\"https://tfsprodcus3.visualstudio.com/\"".to_owned();
     let mut challenges = vec![bearer, basic, "TFS-Federated".to_owned()];

@@ -26,7 +26,7 @@ use crate::names::stable_id;
 use crate::refusal::{Refusal, not_found_page, respond, sign_in_page, text};
 use crate::state::Shared;
 use crate::upload::{Meter, Upload};
-use crate::{git, lfs, rest};
+use crate::{git, lfs, microsoft, rest};
 
 /// How long a connection that was answered early is still read from. Without that the kernel would
 /// reset it, and the client might never see the answer.
@@ -248,6 +248,10 @@ async fn dripping(response: Response, bytes: usize, pause: Duration) -> Response
 async fn serve(shared: &Arc<Shared>, parts: &Parts, upload: Upload) -> Response {
     let mut response = match Route::of(parts) {
         Err(refusal) => *refusal,
+        // Another host in truth, whose answers have none of the service's marks.
+        Ok(Route::Microsoft(address)) => {
+            return microsoft::serve(shared, parts, &address, upload).await;
+        }
         Ok(Route::SignInPage) => respond(200, "text/html; charset=utf-8", sign_in_page()),
         Ok(Route::Git(address)) => git::serve(shared, parts, address, upload).await,
         Ok(Route::Lfs(address)) => lfs::serve(shared, parts, address, upload).await,
@@ -291,6 +295,7 @@ enum Route {
     Rest(rest::Address),
     Git(git::Address),
     Lfs(lfs::Address),
+    Microsoft(microsoft::Address),
     Nowhere,
 }
 
@@ -319,6 +324,9 @@ impl Route {
                 "_signin" => Route::SignInPage,
                 _ => Route::Page(page.clone()),
             };
+        }
+        if let Some(address) = microsoft::Address::new(segments) {
+            return Route::Microsoft(address);
         }
         match (at("_apis"), at("_git")) {
             (Some(at), None) if at <= 2 => Route::Rest(rest::Address {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::answer::LiveRule;
 use crate::log::Entry;
+use crate::microsoft::MicrosoftState;
 use crate::names::{is_id, same, stable_id};
 use crate::organization::SignedOut;
 use crate::token::Issued;
@@ -47,6 +48,7 @@ impl Shared {
 pub(crate) struct State {
     pub(crate) organizations: Vec<OrganizationState>,
     pub(crate) tokens: Vec<Issued>,
+    pub(crate) microsoft: MicrosoftState,
     pub(crate) secrets: Vec<String>,
     pub(crate) rules: Vec<LiveRule>,
     pub(crate) requests: Vec<Entry>,
@@ -66,8 +68,20 @@ impl State {
         self.organizations.iter().find(|organization| same(&organization.name, name))
     }
 
+    /// The organization, unless it is deleted or disabled.
+    pub(crate) fn serving(&self, name: &str) -> Option<&OrganizationState> {
+        self.organization(name).filter(|organization| {
+            !matches!(organization.status.as_deref(), Some("deleted" | "disabled"))
+        })
+    }
+
     pub(crate) fn organization_mut(&mut self, name: &str) -> Option<&mut OrganizationState> {
         self.organizations.iter_mut().find(|organization| same(&organization.name, name))
+    }
+
+    /// Something that nobody may ever see again, if there is anything.
+    pub(crate) fn learn(&mut self, secret: Option<&str>) {
+        self.secrets.extend(secret.filter(|secret| !secret.is_empty()).map(str::to_owned));
     }
 
     pub(crate) fn forget_requests(&mut self) {
@@ -107,6 +121,13 @@ pub(crate) struct OrganizationState {
     pub(crate) operations: Vec<Operation>,
     pub(crate) signed_out: SignedOut,
     pub(crate) joins_challenges: bool,
+    /// Instead of the authority that goes with the tenant.
+    pub(crate) authority: Option<String>,
+    pub(crate) hides_tenant: bool,
+    /// Members who have not been there yet.
+    pub(crate) never_seen: Vec<String>,
+    /// The `accountStatus`, if one is told.
+    pub(crate) status: Option<String>,
     /// How often an operation answers `inProgress` before it ends.
     pub(crate) operation_polls: usize,
     pub(crate) project_failure: Option<String>,

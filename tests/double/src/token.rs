@@ -64,13 +64,9 @@ impl Token {
         };
         let bound = kind == Kind::Personal && !self.everywhere;
         Issued {
-            secret,
-            kind,
             organization: bound.then(|| organization.to_owned()),
-            account: account.to_owned(),
             scopes: self.scopes.split_whitespace().map(str::to_owned).collect(),
-            valid_until: self.valid_until,
-            revoked: false,
+            ..Issued::new(&secret, kind, account, self.valid_until)
         }
     }
 }
@@ -98,12 +94,31 @@ pub(crate) struct Issued {
     /// The one organization that takes it; none: wherever its account is a member.
     pub(crate) organization: Option<String>,
     pub(crate) account: String,
+    /// The tenant whose word it is; none: that of a test, which every tenant believes.
+    pub(crate) tenant: Option<String>,
+    /// It is for another resource than Azure DevOps.
+    pub(crate) is_foreign: bool,
     pub(crate) scopes: Vec<String>,
     pub(crate) valid_until: SystemTime,
     pub(crate) revoked: bool,
 }
 
 impl Issued {
+    /// Without scopes, and bound to no organization.
+    pub(crate) fn new(secret: &str, kind: Kind, account: &str, valid_until: SystemTime) -> Issued {
+        Issued {
+            secret: secret.to_owned(),
+            kind,
+            organization: None,
+            account: account.to_owned(),
+            tenant: None,
+            is_foreign: false,
+            scopes: Vec::new(),
+            valid_until,
+            revoked: false,
+        }
+    }
+
     pub(crate) fn is_expired(&self) -> bool {
         self.valid_until <= SystemTime::now()
     }
@@ -141,12 +156,15 @@ fn access_token() -> String {
     format!("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.{}.{}", random(1_500), random(342))
 }
 
-fn random(length: usize) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+pub(crate) fn random(length: usize) -> String {
+    random_of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", length)
+}
+
+pub(crate) fn random_of(letters: &[u8], length: usize) -> String {
     // Each RandomState has other keys, so that its hash of nothing is a random number.
     let letter = |_| {
         let number = RandomState::new().build_hasher().finish() as usize;
-        char::from(LETTERS[number % LETTERS.len()])
+        char::from(letters[number % letters.len()])
     };
     (0..length).map(letter).collect()
 }

@@ -153,7 +153,7 @@ pub(crate) async fn serve(
 ) -> Response {
     // Read before anything is refused, so that a refusal does not cost the connection.
     let Ok(body) = upload.read(BODY_LIMIT).await else { return empty(400) };
-    let query = query(parts.uri.query().unwrap_or_default());
+    let query = decode_query(parts.uri.query().unwrap_or_default());
     let version = version(&parts.headers, &query);
     let mut response = match &address.organization {
         Some(organization) => answer(shared, parts, organization, address, query, &version, &body),
@@ -188,7 +188,8 @@ fn answer(
         Err(refusal) => return *refusal,
     };
     let project = address.project.as_deref();
-    let call = Call { shared, organization: &organization, project, names, query, body, caller };
+    let organization = organization.as_str();
+    let call = Call { shared, organization, project, names, query, body, caller };
     (resource.call)(&call)
 }
 
@@ -202,7 +203,7 @@ fn admit(
     let mut state = shared.lock();
     state.refusals += 1;
     let turn = state.refusals;
-    let organization = state.organization(name).ok_or_else(|| Box::new(not_found_page()))?;
+    let organization = state.serving(name).ok_or_else(|| Box::new(not_found_page()))?;
     match authentication::caller(&state, organization, &parts.headers) {
         Ok(caller) if caller.token.allows_any(resource.scopes) => {
             Ok((organization.name.clone(), Some(caller)))
@@ -245,7 +246,8 @@ fn json_body(parts: &Parts, body: &[u8]) -> Result<Value, Refusal> {
     serde_json::from_slice(body).map_err(|fault| Box::new(model_error(400, &fault.to_string())))
 }
 
-fn query(query: &str) -> Vec<(String, String)> {
+/// The parameters of a query or a form.
+pub(crate) fn decode_query(query: &str) -> Vec<(String, String)> {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let split = |pair: &str| {

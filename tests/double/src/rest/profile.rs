@@ -90,6 +90,7 @@ fn accounts(
             .text("accountId", &organization.instance_id)
             .text("accountUri", format!("{}/{}/", shared.url, encode(&organization.name)))
             .text("accountName", &organization.name)
+            .optional_text("accountStatus", organization.status.as_deref())
             .object("properties", Object::new())
     };
     let accounts: Vec<Object> = theirs.map(account).collect();
