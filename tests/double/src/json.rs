@@ -64,6 +64,10 @@ impl Object {
         self.raw(key, &format!("[{}]", values.join(",")))
     }
 
+    pub(crate) fn texts(self, key: &str, values: &[&str]) -> Object {
+        self.raw(key, &Value::from(values).to_string())
+    }
+
     /// `key: {"href": address}`, as everything in `_links` is.
     pub(crate) fn link(self, key: &str, address: impl AsRef<str>) -> Object {
         self.object(key, Object::new().text("href", address))

@@ -56,7 +56,7 @@ pub use crate::answer::{Answer, Rule};
 pub use crate::hosts::Hosts;
 pub use crate::log::Request;
 pub use crate::microsoft::{Landing, Microsoft, Redemption, Step};
-pub use crate::organization::{Organization, SignedOut};
+pub use crate::organization::{MadeToken, Organization, SignedOut};
 pub use crate::token::Token;
 
 /// A running stand-in for Azure DevOps; it stops when it is dropped.

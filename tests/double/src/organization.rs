@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::lfs;
 use crate::names::{same, stable_id};
+use crate::rest::{self, TokenPolicy};
 use crate::state::{OrganizationState, Person, ProjectState, PushRules, RepositoryState, Shared};
 use crate::token::{Issued, Kind, Token};
 
@@ -18,6 +19,26 @@ pub enum SignedOut {
     Redirect,
     /// 203 with the sign-in page.
     NonAuthoritative,
+}
+
+/// A personal access token that the token API made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MadeToken {
+    /// Its `authorizationId`.
+    pub id: String,
+    /// Its `displayName`.
+    pub name: String,
+    /// Whose it is.
+    pub account: String,
+    /// Parted by blanks, as they were asked for.
+    pub scopes: String,
+    /// As the service writes it, such as `2026-12-25T00:00:00Z`.
+    pub valid_to: String,
+    /// The token.
+    pub secret: String,
+    /// The service no longer takes it.
+    pub revoked: bool,
 }
 
 /// An organization. Every method that only changes it gives the handle back, so that they can be
@@ -49,6 +70,7 @@ impl Organization {
                 hides_tenant: false,
                 never_seen: Vec::new(),
                 status: None,
+                token_policy: TokenPolicy::default(),
                 operation_polls: 2,
                 project_failure: None,
                 forbids_projects: false,
@@ -166,6 +188,63 @@ impl Organization {
     /// No answer has `X-VSS-ResourceTenant`; the tenant is in the `Bearer` challenge alone.
     pub fn hides_tenant(&self) -> Organization {
         self.changed(|organization| organization.hides_tenant = true)
+    }
+
+    /// Nobody may make personal access tokens: `disablePatCreationPolicyViolation`.
+    pub fn forbids_tokens(&self) -> Organization {
+        self.token_error("disablePatCreationPolicyViolation")
+    }
+
+    /// Making a personal access token ends with that `patTokenError`, known or not.
+    pub fn token_error(&self, error: &str) -> Organization {
+        self.changed(|organization| organization.token_policy.error = Some(error.to_owned()))
+    }
+
+    /// A personal access token that is to last longer is refused: `patLifespanPolicyViolation`.
+    pub fn caps_tokens_at(&self, days: u32) -> Organization {
+        self.changed(|organization| organization.token_policy.longest_days = Some(days))
+    }
+
+    /// A personal access token that is to last longer is made and ends after so many days.
+    pub fn shortens_tokens_to(&self, days: u32) -> Organization {
+        self.changed(|organization| organization.token_policy.shortened_days = Some(days))
+    }
+
+    /// A personal access token with all scopes (`app_token`) is refused:
+    /// `fullScopePatPolicyViolation`.
+    pub fn forbids_full_tokens(&self) -> Organization {
+        self.changed(|organization| organization.token_policy.forbids_full = true)
+    }
+
+    /// Personal access tokens with other scopes than these (parted by blanks) are refused:
+    /// `disablePatCreationPolicyViolation`.
+    pub fn allows_token_scopes(&self, scopes: &str) -> Organization {
+        let scopes = scopes.split_whitespace().map(str::to_owned).collect();
+        self.changed(|organization| organization.token_policy.scopes = Some(scopes))
+    }
+
+    /// Takes back all that was said of making personal access tokens.
+    pub fn permits_tokens(&self) -> Organization {
+        self.changed(|organization| organization.token_policy = TokenPolicy::default())
+    }
+
+    /// The personal access tokens that the token API made here, the newest last.
+    pub fn tokens_made(&self) -> Vec<MadeToken> {
+        let state = self.shared.lock();
+        let here = |token: &&Issued| token.organization.as_deref() == Some(&self.name);
+        let made = |token: &Issued| {
+            let made = token.made.as_ref()?;
+            Some(MadeToken {
+                id: made.id.clone(),
+                name: made.name.clone(),
+                account: token.account.clone(),
+                scopes: token.scopes.join(" "),
+                valid_to: rest::time(token.valid_until),
+                secret: token.secret.clone(),
+                revoked: token.revoked,
+            })
+        };
+        state.tokens.iter().filter(here).filter_map(made).collect()
     }
 
     /// A `wellFormed`, private project, which as at the service has an empty repository of its own

@@ -10,6 +10,7 @@ use crate::log::Entry;
 use crate::microsoft::MicrosoftState;
 use crate::names::{is_id, same, stable_id};
 use crate::organization::SignedOut;
+use crate::rest::TokenPolicy;
 use crate::token::Issued;
 
 /// The process template of a project that nothing else is said of.
@@ -128,6 +129,7 @@ pub(crate) struct OrganizationState {
     pub(crate) never_seen: Vec<String>,
     /// The `accountStatus`, if one is told.
     pub(crate) status: Option<String>,
+    pub(crate) token_policy: TokenPolicy,
     /// How often an operation answers `inProgress` before it ends.
     pub(crate) operation_polls: usize,
     pub(crate) project_failure: Option<String>,

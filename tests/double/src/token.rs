@@ -101,6 +101,16 @@ pub(crate) struct Issued {
     pub(crate) scopes: Vec<String>,
     pub(crate) valid_until: SystemTime,
     pub(crate) revoked: bool,
+    /// If the token API made it.
+    pub(crate) made: Option<Made>,
+}
+
+/// What the token API knows of a token that it made.
+#[derive(Clone)]
+pub(crate) struct Made {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) from: SystemTime,
 }
 
 impl Issued {
@@ -116,6 +126,7 @@ impl Issued {
             scopes: Vec::new(),
             valid_until,
             revoked: false,
+            made: None,
         }
     }
 
@@ -147,7 +158,7 @@ fn level(scope: &str) -> (&str, u8) {
 
 /// The form since 2024: 84 letters and digits, `AZDO` at offset 76 ("PAT format" in Microsoft's
 /// documentation of personal access tokens).
-fn personal_access_token() -> String {
+pub(crate) fn personal_access_token() -> String {
     format!("{}JQQJ99{}AZDO{}", random(52), random(18), random(4))
 }
 

@@ -1,4 +1,4 @@
-//! Microsoft's sign-in, as the double plays it.
+//! Microsoft's sign-in and the token API, as the double plays them.
 
 mod common;
 
@@ -9,7 +9,7 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::{Reply, ask};
-use double::{Answer, Double, Microsoft, Organization, Rule, Step};
+use double::{Answer, Double, Microsoft, Organization, Rule, Step, Token};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -650,6 +650,130 @@ fn an_organization_tells_its_tenant_to_everybody() {
     }
 }
 
+const PATS: &str = "/contoso/_apis/tokens/pats";
+
+impl Contoso {
+    fn make_token(&self, access: &str, version: &str, changes: Value) -> Value {
+        let valid_to = std::time::SystemTime::now() + std::time::Duration::from_secs(20 * 86_400);
+        let valid_to = jiff::Timestamp::try_from(valid_to).expect("a time").to_string();
+        let mut body = json!({
+            "displayName": "git vsts on host",
+            "scope": "vso.code_manage vso.project",
+            "validTo": valid_to,
+            "allOrgs": false,
+        });
+        for (name, value) in changes.as_object().expect("changes") {
+            body[name] = value.clone();
+        }
+        let path = format!("{PATS}?api-version={version}");
+        let reply = ask("POST", &path).bearer(access).json(&body).send(self.double.url());
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()
+    }
+}
+
+#[test]
+fn a_token_is_made_listed_and_taken_back() {
+    let here = Contoso::new();
+    here.contoso.project("shop");
+    let access = here.access_token();
+    let answer = here.make_token(&access, "7.1-preview.1", json!({}));
+    assert_eq!(answer["patTokenError"], "none");
+    let made = &answer["patToken"];
+    let (token, id) = (text(made, "token"), text(made, "authorizationId"));
+    assert_eq!(made["scope"], "vso.code_manage vso.project");
+    assert_eq!(made["targetAccounts"], json!([here.contoso.id()]));
+    let known = here.contoso.tokens_made();
+    assert_eq!(
+        (known[0].name.as_str(), known[0].account.as_str(), known[0].scopes.as_str()),
+        ("git vsts on host", ADA, "vso.code_manage vso.project")
+    );
+    assert_eq!((&known[0].id, &known[0].secret, known[0].revoked), (&id, &token, false));
+    assert_eq!(known[0].valid_to, text(made, "validTo"));
+    assert_eq!(answers(&here, &token, false), "200 -, 200 -");
+    let processes = ask("GET", "/contoso/_apis/process/processes").token(&token).suppress();
+    assert_eq!(processes.send(here.double.url()).status, 401, "its scopes do not reach there");
+
+    let call = |method: &str, more: &str| {
+        let path = format!("{PATS}?api-version=7.1-preview.1{more}");
+        ask(method, &path).bearer(&access).send(here.double.url())
+    };
+    let count = |more: &str| call("GET", more).json()["patTokens"].as_array().map(Vec::len);
+    assert_eq!(count(""), Some(1));
+    let one = call("GET", &format!("&authorizationId={id}")).json();
+    assert_eq!(one["patToken"]["token"], Value::Null);
+    assert_eq!(call("DELETE", &format!("&authorizationId={id}")).status, 204);
+    assert_eq!(call("DELETE", "&authorizationId=other").status, 404);
+    assert_eq!((count(""), count("&displayFilterOption=revoked")), (Some(0), Some(1)));
+    assert!(here.contoso.tokens_made()[0].revoked);
+    assert_eq!(answers(&here, &token, false), "401 -, 401 -");
+}
+
+#[test]
+fn only_a_person_signed_in_at_microsoft_makes_tokens() {
+    let here = Contoso::new();
+    let access = here.access_token();
+    let personal = here.contoso.token(Token::new());
+    let post = |path: &str| ask("POST", path).json(&json!({"displayName": "x"}));
+    let preview = format!("{PATS}?api-version=7.1-preview.1");
+    for (request, expected) in [
+        (post(&preview).token(&personal), 203),
+        (post(&preview).token(&personal).suppress(), 401),
+        (post(&preview), 302),
+        (post(&format!("{PATS}?api-version=7.1")).bearer(&access), 400),
+        (post(&format!("{PATS}?api-version=7.2-preview.1")).token(&access), 200),
+    ] {
+        let raw = String::from_utf8_lossy(&request.raw()).into_owned();
+        assert_eq!(request.send(here.double.url()).status, expected, "{raw}");
+    }
+}
+
+#[test]
+fn a_token_that_is_not_made_is_a_200_with_a_reason() {
+    let here = Contoso::new();
+    let access = here.access_token();
+    let error = |changes: Value| {
+        let answer = here.make_token(&access, "7.1-preview.1", changes);
+        let is_made = answer["patToken"].is_object();
+        assert_eq!(is_made, answer["patTokenError"] == "none", "{answer}");
+        text(&answer, "patTokenError")
+    };
+    for (changes, expected) in [
+        (json!({"displayName": ""}), "displayNameRequired"),
+        (json!({"displayName": "a\nb"}), "invalidDisplayName"),
+        (json!({"scope": "vso.nonsense"}), "invalidScope"),
+        (json!({"scope": "vso.pats_manage"}), "invalidScope"),
+        (json!({"validTo": "2020-01-01T00:00:00Z"}), "invalidValidTo"),
+        (json!({"validTo": "2099-01-01T00:00:00Z"}), "invalidValidTo"),
+        (json!({"validTo": "soon"}), "invalidValidTo"),
+        (json!({"allOrgs": true}), "globalPATCreationBlocked"),
+        (json!({"scope": "app_token"}), "none"),
+        (json!({"validTo": null}), "none"),
+    ] {
+        assert_eq!(error(changes.clone()), expected, "{changes}");
+    }
+    let contoso = &here.contoso;
+    contoso.caps_tokens_at(7).forbids_full_tokens();
+    assert_eq!(error(json!({})), "patLifespanPolicyViolation");
+    assert_eq!(error(json!({"scope": "app_token"})), "fullScopePatPolicyViolation");
+    contoso.permits_tokens().allows_token_scopes("vso.packaging");
+    assert_eq!(error(json!({})), "disablePatCreationPolicyViolation");
+    assert_eq!(error(json!({"scope": "vso.packaging"})), "none");
+    contoso.permits_tokens().forbids_tokens();
+    assert_eq!(error(json!({})), "disablePatCreationPolicyViolation");
+    let newer = here.make_token(&access, "7.2-preview.1", json!({}));
+    assert!(newer["patTokenErrorMessage"].is_string(), "{newer}");
+    contoso.token_error("somethingNobodyHasHeardOf");
+    assert_eq!(error(json!({})), "somethingNobodyHasHeardOf");
+
+    contoso.permits_tokens().shortens_tokens_to(7);
+    let made = here.make_token(&access, "7.1-preview.1", json!({}));
+    let valid_to = text(&made["patToken"], "validTo");
+    let days = valid_to.parse::<jiff::Timestamp>().expect("a time").as_second()
+        - jiff::Timestamp::now().as_second();
+    assert!((6 * 86_400..=7 * 86_400).contains(&days), "{valid_to}");
+}
+
 #[test]
 fn an_account_sees_its_organizations_and_what_became_of_them() {
     let here = Contoso::new();
@@ -683,6 +807,7 @@ fn every_secret_of_a_sign_in_is_known_and_none_is_in_the_log() {
     let tokens = here.redeem(&code, &redirect, &[]).json();
     let device = here.device();
     let access = text(&tokens, "access_token");
+    let made = here.make_token(&access, "7.1-preview.1", json!({}));
     let secrets = here.double.secrets();
     let lines: Vec<String> = here.double.requests().iter().map(ToString::to_string).collect();
     for secret in [
@@ -692,6 +817,7 @@ fn every_secret_of_a_sign_in_is_known_and_none_is_in_the_log() {
         text(&tokens, "refresh_token"),
         text(&tokens, "id_token"),
         text(&device, "device_code"),
+        text(&made["patToken"], "token"),
     ] {
         assert!(secrets.contains(&secret), "{secret}");
         assert!(!lines.iter().any(|line| line.contains(&secret)), "{secret}");

@@ -6,6 +6,7 @@ mod profile;
 mod projects;
 mod pull_requests;
 mod repositories;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -25,7 +26,10 @@ use crate::refusal::{
 };
 use crate::server::unserved;
 use crate::state::{OrganizationState, Shared, State};
+use crate::token::Kind;
 use crate::upload::Upload;
+
+pub(crate) use tokens::{TokenPolicy, time};
 
 /// Largest body that the API reads.
 const BODY_LIMIT: u64 = 1024 * 1024;
@@ -45,6 +49,8 @@ pub(crate) struct Call<'a> {
     /// Ids and names in the address, in their order.
     pub(crate) names: Vec<&'a str>,
     pub(crate) query: Vec<(String, String)>,
+    /// The api-version that is asked for.
+    pub(crate) version: Option<&'a str>,
     pub(crate) body: Value,
     /// None: without a credential, where that is allowed.
     pub(crate) caller: Option<Caller>,
@@ -81,12 +87,14 @@ struct Resource {
     preview_only: bool,
     /// Somebody not signed in may call it where there are public projects.
     open: bool,
+    /// No personal access token will do, whatever its scopes.
+    entra_only: bool,
     call: fn(&Call<'_>) -> Response,
 }
 
 impl Resource {
     const fn new(scopes: &'static [&'static str], call: fn(&Call<'_>) -> Response) -> Resource {
-        Resource { scopes, preview_only: false, open: false, call }
+        Resource { scopes, preview_only: false, open: false, entra_only: false, call }
     }
 
     fn find<'a>(
@@ -105,6 +113,15 @@ impl Resource {
             }
             ("GET", false, ["profile", "profiles", "me"]) => {
                 (Resource::new(&["vso.profile"], profile::of_member), vec![])
+            }
+            (method @ ("GET" | "POST" | "DELETE"), false, ["tokens", "pats"]) => {
+                let (scope, call): (&[&str], fn(&Call<'_>) -> Response) = match method {
+                    "GET" => (&["vso.pats"], tokens::get),
+                    "POST" => (&["vso.pats_manage"], tokens::create),
+                    _ => (&["vso.pats_manage"], tokens::delete),
+                };
+                let resource = Resource::new(scope, call);
+                (Resource { preview_only: true, entra_only: true, ..resource }, vec![])
             }
             ("GET", false, ["projects"]) => (Resource::new(READ_PROJECT, projects::list), vec![]),
             ("GET", false, ["projects", _]) => {
@@ -189,7 +206,8 @@ fn answer(
     };
     let project = address.project.as_deref();
     let organization = organization.as_str();
-    let call = Call { shared, organization, project, names, query, body, caller };
+    let version = version.as_deref();
+    let call = Call { shared, organization, project, names, query, version, body, caller };
     (resource.call)(&call)
 }
 
@@ -205,6 +223,9 @@ fn admit(
     let turn = state.refusals;
     let organization = state.serving(name).ok_or_else(|| Box::new(not_found_page()))?;
     match authentication::caller(&state, organization, &parts.headers) {
+        Ok(caller) if resource.entra_only && caller.token.kind != Kind::Entra => {
+            Err(Box::new(scope_missing(shared, organization, turn, parts)))
+        }
         Ok(caller) if caller.token.allows_any(resource.scopes) => {
             Ok((organization.name.clone(), Some(caller)))
         }
