@@ -1,8 +1,8 @@
 //! The service's real hosts, played behind a proxy.
 //!
 //! git and the program under test are told of a proxy and of a certificate authority and of nothing
-//! else: they speak TLS with `dev.azure.com`, `vssps.dev.azure.com` and every
-//! `ORGANIZATION.visualstudio.com`, and all of it ends here.
+//! else: they speak TLS with `dev.azure.com`, its identity hosts, every `ORGANIZATION.visualstudio.com`
+//! and `login.microsoftonline.com`, and all of it ends here.
 
 use std::convert::Infallible;
 use std::io;
@@ -28,7 +28,12 @@ use crate::refusal::empty;
 use crate::server::dispatch;
 use crate::state::Shared;
 
-const CLOUD: [&str; 2] = ["dev.azure.com", "vssps.dev.azure.com"];
+const CLOUD: [&str; 4] = [
+    "dev.azure.com",
+    "vssps.dev.azure.com",
+    "app.vssps.visualstudio.com",
+    "login.microsoftonline.com",
+];
 const OWN: &str = ".visualstudio.com";
 /// More than any client says before it speaks TLS.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -131,7 +136,8 @@ fn is_played(host: &str) -> bool {
 /// The address on `dev.azure.com` of one on the organization's own host, which has the organization
 /// in front and not in the path, and perhaps `DefaultCollection` there.
 fn below_organization(host: &str, uri: &Uri) -> Uri {
-    let Some(organization) = host.strip_suffix(OWN) else { return uri.clone() };
+    let organization = host.strip_suffix(OWN).filter(|_| !CLOUD.contains(&host));
+    let Some(organization) = organization else { return uri.clone() };
     let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let path = path.strip_prefix("/DefaultCollection").unwrap_or(path);
     uri::Builder::new()

@@ -1,8 +1,9 @@
 //! A loopback Azure DevOps with real `git http-backend` behind it, and Git LFS.
 //!
-//! [`Double::start`] serves on 127.0.0.1 what `dev.azure.com`, `vssps.dev.azure.com` and
-//! `app.vssps.visualstudio.com` serve, all three below [`Double::url`]: organization `contoso` is
-//! `{url}/contoso`. A test makes an [`Organization`], gives it people, projects and repositories,
+//! [`Double::start`] serves on 127.0.0.1 what `dev.azure.com`, `vssps.dev.azure.com`,
+//! `app.vssps.visualstudio.com` and `login.microsoftonline.com` serve, all four below
+//! [`Double::url`]: organization `contoso` is `{url}/contoso`, and a person signs in below
+//! `{url}/TENANT/oauth2` ([`Double::microsoft`]). A test makes an [`Organization`], gives it people, projects and repositories,
 //! hands out tokens, and afterwards reads what was asked of the service ([`Double::requests`]) and
 //! what arrived in the bare repositories.
 //!
@@ -109,8 +110,9 @@ impl Double {
         &self.shared.url
     }
 
-    /// From now on it is the real hosts as well: `dev.azure.com`, `vssps.dev.azure.com` and every
-    /// `ORGANIZATION.visualstudio.com`, over TLS and behind a proxy that leads nowhere else. What
+    /// From now on it is the real hosts as well: `dev.azure.com`, `vssps.dev.azure.com`,
+    /// `app.vssps.visualstudio.com`, every `ORGANIZATION.visualstudio.com` and
+    /// `login.microsoftonline.com`, over TLS and behind a proxy that leads nowhere else. What
     /// comes that way is logged with the organization in front of the path; the header `host` tells
     /// the hosts apart. Addresses in the answers stay those below [`Double::url`], and
     /// [`Answer::reset`], [`Answer::silent`] and [`Answer::raw`] are 500 there.

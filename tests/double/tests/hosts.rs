@@ -50,3 +50,21 @@ fn a_repository_is_the_same_on_both_hosts_of_its_organization() {
     assert!(!said.success && said.stderr.contains("certificate"), "{}", said.stderr);
     assert_eq!(double.requests().len(), requests.len());
 }
+
+#[test]
+fn the_hosts_where_a_person_signs_in_have_no_organization_in_front() {
+    let double = Double::start();
+    double.expect_unserved();
+    let hosts = double.hosts();
+    let folder = tempfile::tempdir().expect("a folder");
+    let proxy = format!("http.proxy={}", hosts.proxy);
+    let authority = format!("http.sslCAInfo={}", hosts.authority.display());
+    for host in ["login.microsoftonline.com", "app.vssps.visualstudio.com", "vssps.dev.azure.com"] {
+        double.clear_requests();
+        let url = format!("https://{host}/somewhere");
+        git(folder.path(), "", &["-c", &proxy, "-c", &authority, "ls-remote", &url]);
+        let requests = double.requests();
+        let asked = requests.first().map(|one| (one.header("host"), one.path.as_str()));
+        assert_eq!(asked, Some((Some(host), "/somewhere/info/refs")));
+    }
+}

@@ -240,6 +240,30 @@ fn a_person_signs_in_and_the_program_gets_tokens() {
         assert_eq!((&id["preferred_username"], &id["aud"]), (&json!(ADA), &json!(CLIENT)));
         assert!(tokens["refresh_token"].is_string());
     }
+    let requests = here.double.requests();
+    let asked: Vec<_> = requests
+        .iter()
+        .take(3)
+        .map(|one| {
+            let part = one.path.rsplit('/').next().unwrap_or_default();
+            (one.method.as_str(), part, one.header("user-agent"), one.header("origin"))
+        })
+        .collect();
+    let (browser, page) = (Some("browser"), Some(here.double.url()));
+    assert_eq!(
+        asked,
+        [
+            ("GET", "authorize", browser, None),
+            ("POST", "login", browser, page),
+            ("POST", "token", None, None),
+        ]
+    );
+    // The real host's address is as good to a person here.
+    let (redirect, answer) = listen();
+    let address = here.authorize(TENANT, &redirect, &[]);
+    let address = address.replace(here.double.url(), "https://login.microsoftonline.com");
+    assert_eq!(here.microsoft.sign_in_at(&address, ADA).page, "Done.");
+    assert_eq!(value(&answer.join().expect("an answer").fields, "error"), "-");
 }
 
 #[test]

@@ -127,7 +127,8 @@ fn form(state: &State, tenant: &str, attempt: &Attempt, fault: Option<&Fault>) -
     SignIn {
         heading: "Pick an account",
         action: &format!("/{}/oauth2/v2.0/login", encode(tenant)),
-        inputs: &[("ctx", &attempt.id)],
+        context: Some(&attempt.id),
+        code: None,
         accounts: &state.accounts(),
         hint: attempt.hint.as_deref(),
         fault,

@@ -4,7 +4,7 @@
 use std::io;
 
 use axum::body::{Body, to_bytes};
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN, USER_AGENT};
 use axum::http::{HeaderMap, Request};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -71,7 +71,7 @@ async fn walk(address: &str, words: &[(&str, &str)]) -> io::Result<Landing> {
         };
         is_asked &= said.is_empty();
         let to = here.join(&form.action).map_err(io::Error::other)?;
-        landing = fetch(&to, Some(form.filled(said))).await?;
+        landing = fetch(&to, Some((&here, form.filled(said)))).await?;
     }
     Err(io::Error::other("this sign-in has no end"))
 }
@@ -80,7 +80,8 @@ fn parse(address: &str) -> io::Result<Url> {
     Url::parse(address).map_err(io::Error::other)
 }
 
-async fn fetch(url: &Url, form: Option<String>) -> io::Result<Landing> {
+/// Gets a page, or sends a form that stands on another one.
+async fn fetch(url: &Url, form: Option<(&Url, String)>) -> io::Result<Landing> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let port = url.port_or_known_default().unwrap_or(80);
     let stream = TcpStream::connect((host, port)).await?;
@@ -89,11 +90,13 @@ async fn fetch(url: &Url, form: Option<String>) -> io::Result<Landing> {
     tokio::spawn(connection);
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    let request = Request::builder().uri(target).header(HOST, authority);
+    let request =
+        Request::builder().uri(target).header(HOST, authority).header(USER_AGENT, "browser");
     let request = match form {
         None => request.body(Body::empty()),
-        Some(form) => request
+        Some((page, form)) => request
             .method("POST")
+            .header(ORIGIN, page.origin().ascii_serialization())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(form)),
     };

@@ -104,7 +104,8 @@ fn form(state: &State, code: &str, fault: Option<&Fault>) -> Response {
     SignIn {
         heading: "Enter code to allow access",
         action: "/common/oauth2/deviceauth",
-        inputs: &[("?code", code)],
+        context: None,
+        code: Some(code),
         accounts: &state.accounts(),
         hint: None,
         fault,

@@ -171,7 +171,6 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
     (90014, "invalid_request", "-", "A required field is missing from the credential."),
     (90023, "invalid_request", "-", "Unsupported value of a parameter of the request."),
     (90033, "temporarily_unavailable", "-", "A transient error has occurred. Please try again."),
-    (90090, "access_denied", "-", "Graph failure."),
     (90094, "consent_required", "-", "Admin consent is required."),
     (165_004, "invalid_request", "-", "Invalid request."),
     (500_011, "invalid_resource", "-", "The resource principal named was not found in the tenant."),

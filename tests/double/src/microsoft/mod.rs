@@ -18,7 +18,6 @@ mod token;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::json;
@@ -272,13 +271,14 @@ impl Microsoft {
 
     /// Plays the person and the browser: opens the address that a program wants opened, signs in as
     /// that account, and carries the answer to where the program listens. Gives the page where that
-    /// ends, which is Microsoft's own if it did not let the person on.
+    /// ends, which is Microsoft's own if it did not let the person on. What it asks is among
+    /// [`Double::requests`](crate::Double::requests), with `browser` as its `user-agent`.
     ///
     /// # Panics
     ///
     /// When a connection fails or what answers is no page with a form: there is nobody to go on.
     pub fn sign_in_at(&self, address: &str, account: &str) -> Landing {
-        browser::visit(address, &[("login", account), ("password", "any")])
+        self.visit(address, &[("login", account), ("password", "any")])
     }
 
     /// Like [`Microsoft::sign_in_at`], but the person cancels.
@@ -287,7 +287,15 @@ impl Microsoft {
     ///
     /// As [`Microsoft::sign_in_at`].
     pub fn cancel_at(&self, address: &str) -> Landing {
-        browser::visit(address, &[("answer", "cancel")])
+        self.visit(address, &[("answer", "cancel")])
+    }
+
+    /// An address at the real host leads here as well, see [`Double::hosts`](crate::Double::hosts).
+    fn visit(&self, address: &str, words: &[(&str, &str)]) -> Landing {
+        match address.strip_prefix("https://login.microsoftonline.com") {
+            Some(path) => browser::visit(&format!("{}{path}", self.shared.url), words),
+            None => browser::visit(address, words),
+        }
     }
 }
 
@@ -306,9 +314,7 @@ pub(crate) async fn serve(
         (Part::Token, "POST") => token::serve(shared, parts, tenant, &body),
         (Part::DeviceCode, "POST") => device::begin(shared, parts, tenant, &body),
         (Part::DeviceLogin, "GET" | "POST") => device::type_code(shared, parts, &body),
-        (Part::Configuration, "GET") if parts.method == Method::GET => {
-            configuration(shared, tenant)
-        }
+        (Part::Configuration, "GET") => configuration(shared, tenant),
         _ => unserved(shared, parts),
     }
 }

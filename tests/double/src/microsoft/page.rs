@@ -14,8 +14,10 @@ pub(crate) struct SignIn<'a> {
     pub(crate) heading: &'a str,
     /// Where the form goes.
     pub(crate) action: &'a str,
-    /// Inputs that the person does not see, or sees as text if they begin with `?`.
-    pub(crate) inputs: &'a [(&'a str, &'a str)],
+    /// What the page is about; the person does not see it.
+    pub(crate) context: Option<&'a str>,
+    /// The code of another device, as far as it was typed.
+    pub(crate) code: Option<&'a str>,
     pub(crate) accounts: &'a [Account],
     /// Who is chosen already.
     pub(crate) hint: Option<&'a str>,
@@ -25,14 +27,14 @@ pub(crate) struct SignIn<'a> {
 impl SignIn<'_> {
     pub(crate) fn page(&self) -> Response {
         let mut form = String::new();
-        for (name, value) in self.inputs {
-            form += &match name.strip_prefix('?') {
-                Some(name) => format!(
-                    "<p><label>Code <input type=\"text\" name=\"{name}\" value=\"{}\" required></label></p>\n",
-                    escape(value)
-                ),
-                None => hidden(name, value),
-            };
+        if let Some(context) = self.context {
+            form += &hidden("ctx", context);
+        }
+        if let Some(code) = self.code {
+            form += &format!(
+                "<p><label>Code <input type=\"text\" name=\"code\" value=\"{}\" required></label></p>\n",
+                escape(code)
+            );
         }
         let chosen = |account: &Account| {
             self.hint.is_some_and(|hint| hint.eq_ignore_ascii_case(&account.address))
