@@ -85,7 +85,7 @@ pub(crate) fn known_token(state: &State, headers: &HeaderMap) -> Result<Issued, 
     let (secret, bearer) = credential(headers).ok_or(NotSignedIn::Anonymous)?;
     let known = state.tokens.iter().find(|token| token.secret == secret && !token.revoked);
     let token = known.filter(|token| !token.is_foreign).ok_or(NotSignedIn::Unknown)?;
-    if token.is_expired() {
+    if token.is_expired(state.now()) {
         return Err(NotSignedIn::Expired { bearer });
     }
     Ok(token.clone())

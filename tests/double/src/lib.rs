@@ -49,6 +49,7 @@ mod upload;
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::server::Server;
 use crate::state::Shared;
@@ -148,6 +149,12 @@ impl Double {
     /// Takes all replaced answers back.
     pub fn clear_answers(&self) {
         self.shared.lock().rules.clear();
+    }
+
+    /// From now on it is that time at the service and at Microsoft, and no time passes there until
+    /// another one is given. Without this its clock is the system's.
+    pub fn clock_stands_at(&self, time: SystemTime) {
+        self.shared.lock().clock = Some(time);
     }
 
     /// Every request so far, in the order in which their heads came.

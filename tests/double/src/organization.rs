@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::lfs;
 use crate::names::{same, stable_id};
@@ -456,7 +457,7 @@ impl Organization {
     /// is a member yet and no account is given, it is that of Ada Lovelace.
     pub fn token(&self, token: Token) -> String {
         let account = self.owner(&token);
-        self.issue(token.issue(Kind::Personal, &self.name, &account))
+        self.issue(token.issue(Kind::Personal, &self.name, &account, self.now()))
     }
 
     /// A fresh access token of Microsoft Entra, which is taken as `Bearer` and as the password of
@@ -466,7 +467,7 @@ impl Organization {
             Some(account) => account.to_owned(),
             None => self.owner(&token),
         };
-        self.issue(token.issue(Kind::Entra, &self.name, &account))
+        self.issue(token.issue(Kind::Entra, &self.name, &account, self.now()))
     }
 
     /// The service no longer takes that token.
@@ -477,6 +478,10 @@ impl Organization {
         });
         drop(state);
         self.clone()
+    }
+
+    fn now(&self) -> SystemTime {
+        self.shared.lock().now()
     }
 
     fn issue(&self, token: Issued) -> String {

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::answer::LiveRule;
 use crate::log::Entry;
@@ -58,6 +59,8 @@ pub(crate) struct State {
     pub(crate) unserved: Vec<String>,
     pub(crate) unserved_is_expected: bool,
     pub(crate) log_file: Option<File>,
+    /// Where the clock stands, if it does not go with the system's.
+    pub(crate) clock: Option<SystemTime>,
     /// Counts refusals; the order of the challenges goes with it.
     pub(crate) refusals: usize,
     /// Counts what gets an id, so that a name used twice has two.
@@ -83,6 +86,10 @@ impl State {
     /// Something that nobody may ever see again, if there is anything.
     pub(crate) fn learn(&mut self, secret: Option<&str>) {
         self.secrets.extend(secret.filter(|secret| !secret.is_empty()).map(str::to_owned));
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.unwrap_or_else(SystemTime::now)
     }
 
     pub(crate) fn forget_requests(&mut self) {

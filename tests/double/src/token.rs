@@ -11,15 +11,16 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Token {
     scopes: String,
     account: Option<String>,
-    valid_until: SystemTime,
+    days: u32,
+    is_expired: bool,
     everywhere: bool,
 }
 
 impl Token {
     /// All scopes (`app_token`), valid for 30 days, of the organization's first person.
     pub fn new() -> Token {
-        let valid_until = SystemTime::now() + 30 * DAY;
-        Token { scopes: "app_token".into(), account: None, valid_until, everywhere: false }
+        let scopes = "app_token".to_owned();
+        Token { scopes, account: None, days: 30, is_expired: false, everywhere: false }
     }
 
     /// Only these scopes, parted by blanks, such as `vso.code_manage vso.project`. A higher scope
@@ -37,13 +38,13 @@ impl Token {
 
     /// It expired yesterday.
     pub fn expires_in_past(mut self) -> Token {
-        self.valid_until = SystemTime::now() - DAY;
+        self.is_expired = true;
         self
     }
 
     /// It is valid for so many days from now.
     pub fn valid_days(mut self, days: u32) -> Token {
-        self.valid_until = SystemTime::now() + days * DAY;
+        (self.days, self.is_expired) = (days, false);
         self
     }
 
@@ -57,7 +58,14 @@ impl Token {
         self.account.as_deref()
     }
 
-    pub(crate) fn issue(self, kind: Kind, organization: &str, account: &str) -> Issued {
+    pub(crate) fn issue(
+        self,
+        kind: Kind,
+        organization: &str,
+        account: &str,
+        now: SystemTime,
+    ) -> Issued {
+        let valid_until = if self.is_expired { now - DAY } else { now + self.days * DAY };
         let secret = match kind {
             Kind::Personal => personal_access_token(),
             Kind::Entra => access_token(),
@@ -66,7 +74,7 @@ impl Token {
         Issued {
             organization: bound.then(|| organization.to_owned()),
             scopes: self.scopes.split_whitespace().map(str::to_owned).collect(),
-            ..Issued::new(&secret, kind, account, self.valid_until)
+            ..Issued::new(&secret, kind, account, valid_until)
         }
     }
 }
@@ -130,8 +138,8 @@ impl Issued {
         }
     }
 
-    pub(crate) fn is_expired(&self) -> bool {
-        self.valid_until <= SystemTime::now()
+    pub(crate) fn is_expired(&self, now: SystemTime) -> bool {
+        self.valid_until <= now
     }
 
     /// Whether one of the scopes that are asked for is among those it has, or below one of them.

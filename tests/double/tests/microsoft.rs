@@ -5,6 +5,7 @@ mod common;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -563,6 +564,35 @@ fn a_refresh_token_is_renewed_with_the_rest() {
     assert_eq!(fault(&again.renew(&token)), "400 interaction_required [50076] basic_action");
 }
 
+#[test]
+fn time_passes_when_a_test_says_so() {
+    let here = Contoso::new();
+    here.contoso.project("shop");
+    let morning = UNIX_EPOCH + Duration::from_secs(1_795_000_000);
+    let at = |seconds: u64| here.double.clock_stands_at(morning + Duration::from_secs(seconds));
+    at(0);
+    let access = here.access_token();
+    assert_eq!(claims(&access)["exp"], 1_795_003_599_u64);
+    let device = here.device();
+    let personal = here.contoso.token(Token::new().valid_days(1));
+    let until = json!({"validTo": "2026-11-19T00:00:00.1234567Z"});
+    let made = here.make_token(&access, "7.1-preview.1", until);
+    assert_eq!(made["patToken"]["validFrom"], "2026-11-18T11:06:40Z");
+    assert_eq!(made["patToken"]["validTo"], "2026-11-19T00:00:00.1234567Z");
+    for (seconds, token, poll, expected) in [
+        (899, &access, "authorization_pending", "200 -, 200 -"),
+        (900, &access, "expired_token", "200 -, 200 -"),
+        (3_598, &access, "expired_token", "200 -, 200 -"),
+        (3_599, &access, "expired_token", "401 TF400813, 401 -"),
+        (86_399, &personal, "expired_token", "200 -, 200 -"),
+        (86_400, &personal, "expired_token", "401 TF400813, 401 -"),
+    ] {
+        at(seconds);
+        assert_eq!(here.polls(&device, 1), [poll], "{seconds}");
+        assert_eq!(answers(&here, token, true), expected, "{seconds}");
+    }
+}
+
 /// How REST and git answer a token, sent as `Bearer` or as `Basic`.
 fn answers(here: &Contoso, token: &str, bearer: bool) -> String {
     let with = |path: &str| match bearer {
@@ -678,7 +708,7 @@ const PATS: &str = "/contoso/_apis/tokens/pats";
 
 impl Contoso {
     fn make_token(&self, access: &str, version: &str, changes: Value) -> Value {
-        let valid_to = std::time::SystemTime::now() + std::time::Duration::from_secs(20 * 86_400);
+        let valid_to = std::time::SystemTime::now() + Duration::from_secs(20 * 86_400);
         let valid_to = jiff::Timestamp::try_from(valid_to).expect("a time").to_string();
         let mut body = json!({
             "displayName": "git vsts on host",

@@ -1,7 +1,7 @@
 //! The authorization endpoint and the page on which a person signs in
 //! (v2-oauth2-auth-code-flow in Microsoft's documentation of the identity platform).
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::http::{Method, request::Parts};
 use axum::response::Response;
@@ -179,13 +179,14 @@ pub(super) fn login(shared: &Shared, parts: &Parts, tenant: &str, body: &[u8]) -
         Some("") => answer.push(("iss", issuer(&shared.url, &grant.tenant))),
         Some(other) => answer.push(("iss", other.to_owned())),
     }
+    let until = state.now() + CODE_LIFETIME;
     state.microsoft.codes.push(Code {
         secret: code,
         grant,
         redirect: attempt.redirect.clone(),
         challenge: attempt.challenge,
         used: false,
-        until: SystemTime::now() + CODE_LIFETIME,
+        until,
     });
     page::answer(attempt.mode, &attempt.redirect, &answer)
 }

@@ -58,13 +58,14 @@ fn hand_out(
         answer.insert("interval".to_owned(), json!(interval));
     }
     answer.insert("message".to_owned(), json!(message));
+    let until = state.now() + Duration::from_secs(LIFETIME);
     state.microsoft.devices.push(Device {
         secret,
         user_code,
         authority,
         client,
         scopes,
-        until: SystemTime::now() + Duration::from_secs(LIFETIME),
+        until,
         polls: 0,
         slowed: false,
         answer: DeviceAnswer::Pending,
@@ -114,11 +115,12 @@ fn form(state: &State, code: &str, fault: Option<&Fault>) -> Response {
 }
 
 fn pending<'a>(state: &'a mut State, user_code: &str) -> Result<&'a mut Device, Fault> {
+    let now = state.now();
     let mut devices = state.microsoft.devices.iter_mut();
     let found = devices.find(|device| {
         device.user_code.eq_ignore_ascii_case(user_code)
             && matches!(device.answer, DeviceAnswer::Pending)
-            && device.until > SystemTime::now()
+            && device.until > now
     });
     found.ok_or_else(|| Fault::new(70_018))
 }
@@ -164,6 +166,7 @@ pub(super) fn poll(state: &mut State, parameters: &Parameters) -> Result<Grant, 
         // Once somebody has answered by hand, there is nothing left to do.
         let _ = play(state, &code, script);
     }
+    let now = state.now();
     let mut devices = state.microsoft.devices.iter_mut();
     let device = devices.find(|device| device.secret == secret).expect("devices stay");
     match device.answer.clone() {
@@ -173,7 +176,7 @@ pub(super) fn poll(state: &mut State, parameters: &Parameters) -> Result<Grant, 
         }
         DeviceAnswer::Declined => Err(Fault::named(65_004, "authorization_declined")),
         DeviceAnswer::Spent => Err(Fault::new(54_005)),
-        DeviceAnswer::Pending if device.until <= SystemTime::now() => Err(Fault::new(70_020)),
+        DeviceAnswer::Pending if device.until <= now => Err(Fault::new(70_020)),
         DeviceAnswer::Pending => Err(Fault::new(70_016)),
     }
 }

@@ -1,5 +1,6 @@
 //! Tokens as Microsoft Entra makes them, but for the signature, which nobody checks here.
 
+use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -23,7 +24,7 @@ pub(crate) fn access_token(
     grant: &Grant,
     audience: &str,
     scopes: &str,
-    until: SystemTime,
+    life: Range<SystemTime>,
 ) -> String {
     if grant.tenant == TRANSFER_TENANT {
         // Of a personal account it is encrypted, and no client can read it.
@@ -35,9 +36,9 @@ pub(crate) fn access_token(
     token(&json!({
         "aud": audience,
         "iss": format!("https://sts.windows.net/{}/", grant.tenant),
-        "iat": seconds(SystemTime::now()),
-        "nbf": seconds(SystemTime::now()),
-        "exp": seconds(until),
+        "iat": seconds(life.start),
+        "nbf": seconds(life.start),
+        "exp": seconds(life.end),
         "appid": grant.client,
         "groups": groups,
         "name": account.display_name,
@@ -51,14 +52,14 @@ pub(crate) fn access_token(
     }))
 }
 
-pub(crate) fn id_token(grant: &Grant, url: &str, until: SystemTime) -> String {
+pub(crate) fn id_token(grant: &Grant, url: &str, life: Range<SystemTime>) -> String {
     let account = &grant.account;
     let mut claims = json!({
         "aud": grant.client,
         "iss": issuer(url, home(grant)),
-        "iat": seconds(SystemTime::now()),
-        "nbf": seconds(SystemTime::now()),
-        "exp": seconds(until),
+        "iat": seconds(life.start),
+        "nbf": seconds(life.start),
+        "exp": seconds(life.end),
         "oid": account.id(),
         "sub": stable_id(&["subject", &account.address]),
         "tid": home(grant),

@@ -1,7 +1,5 @@
 //! The token endpoint.
 
-use std::time::SystemTime;
-
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -68,12 +66,13 @@ fn of_code(state: &mut State, parameters: &Parameters, client: &str) -> Result<G
     let secret = parameters.need("code")?;
     let redirect = parameters.need("redirect_uri")?;
     let verifier = parameters.need("code_verifier")?;
+    let now = state.now();
     let found = state.microsoft.codes.iter_mut().find(|code| code.secret == secret);
     let code = found.ok_or_else(|| Fault::named(9_002_313, "invalid_grant"))?;
     if code.grant.client != client {
         return Err(Fault::new(70_000));
     }
-    if code.until <= SystemTime::now() {
+    if code.until <= now {
         return Err(Fault::new(70_008));
     }
     if code.used {
@@ -133,9 +132,10 @@ fn of_refresh_token(
 
 fn tokens(shared: &Shared, state: &mut State, grant: &Grant) -> Response {
     let (resource, held) = audience(&grant.scopes).expect("they were looked at when they came");
-    let until = SystemTime::now() + state.microsoft.access_lifetime;
+    let now = state.now();
+    let until = now + state.microsoft.access_lifetime;
     let seconds = state.microsoft.access_lifetime.as_secs();
-    let access = access_token(grant, resource, &held, until);
+    let access = access_token(grant, resource, &held, now..until);
     state.learn(Some(&access));
     state.tokens.push(Issued {
         tenant: Some(grant.tenant.clone()),
@@ -165,7 +165,7 @@ fn tokens(shared: &Shared, state: &mut State, grant: &Grant) -> Response {
         state.microsoft.refresh_tokens.push(token);
     }
     if asked("openid") {
-        let id = id_token(grant, &shared.url, until);
+        let id = id_token(grant, &shared.url, now..until);
         state.learn(Some(&id));
         answer.insert("id_token".to_owned(), json!(id));
     }

@@ -62,8 +62,7 @@ struct Wanted {
 pub(super) fn create(call: &Call<'_>) -> Response {
     let Some(caller) = &call.caller else { return empty(401) };
     let mut state = call.shared.lock();
-    let organization = call.state(&state);
-    let now = SystemTime::now();
+    let (organization, now) = (call.state(&state), state.now());
     let wanted = match wanted(call, organization, now) {
         Ok(wanted) => wanted,
         Err(fault) => return refused(call, &fault),
@@ -202,11 +201,12 @@ pub(super) fn get(call: &Call<'_>) -> Response {
         return result(Some(shown(call.state(&state), &token, false)), "none", None);
     }
     let filter = call.asked("displayFilterOption").unwrap_or("active").to_lowercase();
+    let now = state.now();
     let fits = |token: &&Issued| match filter.as_str() {
         "all" => true,
         "revoked" => token.revoked,
-        "expired" => token.is_expired(),
-        _ => !token.revoked && !token.is_expired(),
+        "expired" => token.is_expired(now),
+        _ => !token.revoked && !token.is_expired(now),
     };
     let theirs = state.tokens.iter().filter(|token| is_theirs(call, token)).filter(fits);
     let tokens: Vec<Object> = theirs.map(|token| shown(call.state(&state), token, false)).collect();
