@@ -11,8 +11,9 @@ use crate::names::stable_id;
 use crate::refusal::respond;
 
 /// A row for each code that this double itself gives or that a client has words for: the number,
-/// `error`, `suberror` (`-`: none) and the text. `error` and `suberror` of the policies are what
-/// users quote; the documentation names only the numbers.
+/// `error`, `suberror` (`-`: none) and the text. The documentation has the numbers and the names of
+/// the errors; which goes with which is common knowledge where it does not say, so no client may
+/// lean on a pair.
 const KNOWN: &[(u32, &str, &str, &str)] = &[
     (
         16000,
