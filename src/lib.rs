@@ -32,3 +32,7 @@ pub mod signin;
 pub mod text;
 pub mod ui;
 pub mod wiring;
+
+// For tests/fuzz, which speaks to the command as git does.
+#[cfg(fuzzing)]
+pub use commands::credential::Credential;
