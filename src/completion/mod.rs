@@ -193,15 +193,15 @@ fn remotes(here: &Here, current: &str) -> Vec<CompletionCandidate> {
 
 /// The branches here, on either side of the colon.
 fn refspecs(here: &Here, current: &str) -> Vec<CompletionCandidate> {
-    let find = || {
-        let context = here.context()?;
-        let repository = here.repository(&context)?;
-        Ok(repository.map(|it| it.branch_names()).transpose()?.unwrap_or_default())
-    };
     let typed = match current.rfind(':') {
         Some(colon) => &current[..=colon],
         None if current.starts_with('+') => "+",
         None => "",
+    };
+    let find = || {
+        let context = here.context()?;
+        let Some(repository) = here.repository(&context)? else { return Ok(Vec::new()) };
+        Ok(repository.branch_names(&current[typed.len()..])?)
     };
     let names = find().unwrap_or_else(|_: Error| Vec::new());
     let names = names.into_iter().filter(|name| is_typeable(name));

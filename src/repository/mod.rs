@@ -452,16 +452,27 @@ impl Repository {
         })
     }
 
-    /// The short names of the local branches, in order. One that is no text can't be typed either.
+    /// The short names of the local branches that begin so, in order. One that is no text can't be
+    /// typed either.
     ///
     /// # Errors
     /// [`Error::Unreadable`]
-    pub fn branch_names(&self) -> Result<Vec<String>, Error> {
-        let mut names = Vec::new();
-        for reference in self.inner.references_glob("refs/heads/*")? {
-            let reference = reference?;
-            let name = str::from_utf8(reference.name_bytes()).ok();
-            names.extend(name.and_then(|name| name.strip_prefix("refs/heads/")).map(str::to_owned));
+    pub fn branch_names(&self, beginning: &str) -> Result<Vec<String>, Error> {
+        // What a pattern is made of is in no branch's name (git-check-ref-format(1)).
+        if beginning.contains(['*', '?', '[', '\\']) {
+            return Ok(Vec::new());
+        }
+        let pattern = format!("refs/heads/{beginning}*");
+        let mut references = self.inner.references_glob(&pattern)?;
+        let mut names: Vec<String> = Vec::new();
+        // A person waits for them; what each points at would be read for nothing.
+        for name in references.names() {
+            match name {
+                Ok(name) => names.extend(name.strip_prefix("refs/heads/").map(str::to_owned)),
+                // Of a name that is no text git2 itself says so, of all else libgit2.
+                Err(error) if error.class() == ErrorClass::None => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         names.sort();
         Ok(names)
