@@ -18,6 +18,7 @@ fn a_sign_in_is_one_item_that_other_programs_can_read() {
         str![[r#"
 --- stderr
 Signed in to contoso as ada@contoso.com; kept the token in this computer's keychain
+git uses it too: set in /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -111,6 +112,7 @@ fn a_second_sign_in_replaces_the_first() {
 --- stderr
 Signed in to Contoso as grace@contoso.com; kept the token in this computer's keychain
 Replaced the sign-in of ada@contoso.com
+git uses it too: set in /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -155,6 +157,7 @@ fn the_only_organization_signed_in_need_not_be_named() {
 --- stderr
 Forgot the sign-in to contoso as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -177,6 +180,7 @@ fn what_was_forgotten_is_not_there_for_anybody() {
 --- stderr
 Forgot the sign-in to contoso as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -199,6 +203,7 @@ Not signed in to contoso
 --- stderr
 Forgot the sign-in to fabrikam as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/fabrikam/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -263,6 +268,7 @@ fn of_two_items_a_logout_leaves_none() {
 --- stderr
 Forgot the sign-in to contoso
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -359,6 +365,7 @@ Forgot the sign-in to contoso as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
 Forgot the sign-in to fabrikam
 The token is valid until it expires; revoke it at https://azure/fabrikam/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]

@@ -280,6 +280,7 @@ hint: a desktop's keychain, such as gnome-keyring or KWallet, keeps it safer
 $ git vsts logout contoso
 --- stderr
 Not signed in to contoso
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 $ git vsts logout --all
 --- stderr

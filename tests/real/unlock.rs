@@ -87,6 +87,7 @@ Signed in to contoso as ada@contoso.com; kept the token in this computer's keych
 The keychain is locked; it asks for its password in a window
 Forgot the sign-in to contoso as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 "#]]
         .raw()
     );
