@@ -4,7 +4,9 @@
 //! settled here: a 401 is either a credential that is no good or one whose scope is too small,
 //! and `connectionData`, which takes any scope, tells them apart.
 
+mod identity;
 mod model;
+mod tenant;
 
 use std::time::Duration;
 
@@ -18,7 +20,9 @@ use crate::credential::Credential;
 use crate::http::{self, CONTENT_TYPE, Client, HeaderName, Method, Reason, Refusal, Request, Wait};
 use crate::remote::{Organization, ProjectName, RemoteUrl, RepositoryName, Service};
 
+pub use identity::{Identity, NotMade};
 pub use model::{Account, Project, Repository};
+pub use tenant::{Challenge, challenge};
 
 /// The newest version that is no preview, for all but `connectionData`.
 const VERSION: &str = "7.1";

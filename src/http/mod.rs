@@ -28,7 +28,7 @@ pub use fault::{Error, TlsFault};
 pub use refusal::{Reason, Refusal, code_in, permission_in};
 pub use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHORIZATION,
+    PROXY_AUTHORIZATION, WWW_AUTHENTICATE,
 };
 pub use reqwest::{Method, StatusCode};
 pub use upload::Upload;
@@ -394,6 +394,11 @@ impl Response {
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.inner.status()
+    }
+
+    /// Its headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.inner.headers()
     }
 
     /// Whether it is of this media type, whatever its parameters.

@@ -1,0 +1,250 @@
+//! The identity side of the service: the tokens of a person, and the organizations that an account may use.
+//!
+//! It has hosts of its own, and takes the tokens of a Microsoft sign-in alone ("PAT lifecycle management REST API",
+//! learn.microsoft.com).
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use super::{Error, VERSION, model};
+use crate::credential::{Credential, Pat};
+use crate::http::{self, CONTENT_TYPE, Client, HeaderName, Method, Request, Wait};
+use crate::remote::Organization;
+use crate::text::visible_within;
+
+/// The newest version; the call never left preview. It names the newer policies in its refusals.
+const TOKENS_VERSION: &str = "7.2-preview.1";
+/// What a token of ours may do: read and write code and make repositories, and see projects.
+pub const TOKEN_SCOPES: &str = "vso.code_manage vso.project";
+/// The most characters of what the service says that are shown.
+const SHOWN: usize = 200;
+
+/// Why no token was made.
+#[derive(Debug, Error)]
+pub enum NotMade {
+    /// There was no answer, or the sign-in is no good.
+    #[error(transparent)]
+    Failed(#[from] Error),
+    /// A policy of the organization's or of its directory's.
+    #[error("the policies of {organization} forbid personal access tokens ({reason})")]
+    Forbidden {
+        /// Where.
+        organization: Organization,
+        /// The service's name of the policy, made visible.
+        reason: String,
+    },
+    /// A policy caps how long a token may last.
+    #[error("the policies of {organization} want a token that ends sooner")]
+    TooLong {
+        /// Where.
+        organization: Organization,
+    },
+    /// The service makes none for this kind of account, or did not say why not.
+    #[error("{organization} makes no personal access token for this account ({reason})")]
+    Unable {
+        /// Where.
+        organization: Organization,
+        /// What it said, made visible.
+        reason: String,
+    },
+}
+
+/// The identity side, asked with one credential.
+pub struct Identity<'a> {
+    /// Who sends.
+    pub client: &'a Client,
+    /// `https://vssps.dev.azure.com`, or what stands in its place.
+    pub base: &'a Url,
+    /// `https://app.vssps.visualstudio.com`, or what stands in its place.
+    pub accounts: &'a Url,
+    /// What signs the requests.
+    pub credential: &'a Credential,
+    /// Further headers of the user's own settings, none of which signs.
+    pub headers: Vec<(HeaderName, SecretString)>,
+    /// Waits where the service needs time.
+    pub wait: Wait<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenAnswer {
+    #[serde(default)]
+    pat_token: Option<TokenMade>,
+    #[serde(default)]
+    pat_token_error: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenMade {
+    #[serde(default)]
+    token: Option<SecretString>,
+    #[serde(default)]
+    authorization_id: Option<String>,
+    #[serde(default)]
+    valid_to: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Account {
+    account_name: String,
+    #[serde(default)]
+    account_status: Option<String>,
+}
+
+/// An older form of the service answers without the envelope.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Accounts {
+    List(model::List<Account>),
+    Bare(Vec<Account>),
+}
+
+impl Identity<'_> {
+    /// Makes a token for one organization. It may end sooner than was asked for.
+    ///
+    /// # Errors
+    /// [`NotMade`]; a failure of the service's comes with status 200.
+    pub fn make_token(
+        &self,
+        organization: &Organization,
+        name: &str,
+        until: Timestamp,
+    ) -> Result<Pat, NotMade> {
+        let until = until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let body = json!({
+            "displayName": name,
+            "scope": TOKEN_SCOPES,
+            "validTo": until,
+            "allOrgs": false,
+        });
+        let mut request = self.tokens(Method::POST, organization, &[]);
+        request = request.header(CONTENT_TYPE, "application/json");
+        request.body = body.to_string().into();
+        let answer: TokenAnswer = self.send(&request).map_err(|error| match error {
+            // Of some kinds of account the service sends a sign-in page.
+            Error::Http(http::Error::Refused(refusal)) if refusal.is_about_sign_in() => {
+                self.meaning(organization, refusal)
+            }
+            error => NotMade::Failed(error),
+        })?;
+        let reason = answer.pat_token_error.as_deref().unwrap_or("none");
+        let made = answer
+            .pat_token
+            .and_then(|made| Some((made.token?, made.authorization_id, made.valid_to)));
+        match (made, reason) {
+            (Some((token, id, expires)), _) => Ok(Pat { token, expires, id }),
+            (None, "patLifespanPolicyViolation" | "invalidValidTo") => {
+                Err(NotMade::TooLong { organization: organization.clone() })
+            }
+            (None, reason) if is_policy(reason) => Err(NotMade::Forbidden {
+                organization: organization.clone(),
+                reason: visible_within(reason, SHOWN),
+            }),
+            (None, reason) => Err(NotMade::Unable {
+                organization: organization.clone(),
+                reason: visible_within(reason, SHOWN),
+            }),
+        }
+    }
+
+    /// An account that may not use the organization has no use for another kind of credential either.
+    fn meaning(&self, organization: &Organization, refusal: Box<http::Refusal>) -> NotMade {
+        match refusal.reason {
+            http::Reason::NotAMember | http::Reason::NeverSeen => {
+                let organization = organization.clone();
+                NotMade::Failed(Error::SignedOut { organization, refusal })
+            }
+            _ => NotMade::Unable {
+                organization: organization.clone(),
+                reason: visible_within(&refusal.to_string(), SHOWN),
+            },
+        }
+    }
+
+    /// Revokes a token that was made here; one that is not there any more is as good as revoked.
+    ///
+    /// # Errors
+    /// [`Error::Http`]
+    pub fn revoke_token(&self, organization: &Organization, id: &str) -> Result<(), Error> {
+        let request = self.tokens(Method::DELETE, organization, &[("authorizationId", id)]);
+        let ask = || {
+            let answer = self.client.send(request.clone())?;
+            match answer.status() {
+                http::StatusCode::OK
+                | http::StatusCode::NO_CONTENT
+                | http::StatusCode::NOT_FOUND => Ok(()),
+                _ => Err(answer.refusal()),
+            }
+        };
+        Ok(self.client.patiently(self.wait, ask)?)
+    }
+
+    /// The names of the organizations that the account may use, in order.
+    ///
+    /// # Errors
+    /// [`Error::Http`]
+    pub fn organizations(&self) -> Result<Vec<String>, Error> {
+        let of = |path: &[&str], query: &[(&str, &str)]| {
+            let mut url = self.accounts.clone();
+            url.path_segments_mut()
+                .expect("its scheme is http or https")
+                .pop_if_empty()
+                .extend(path);
+            url.query_pairs_mut().extend_pairs(query).append_pair("api-version", VERSION);
+            self.signed(Request::new(Method::GET, url))
+        };
+        let profile: Profile = self.send(&of(&["_apis", "profile", "profiles", "me"], &[]))?;
+        let accounts = self.send(&of(&["_apis", "accounts"], &[("memberId", &profile.id)]))?;
+        let (Accounts::List(model::List { value: accounts }) | Accounts::Bare(accounts)) = accounts;
+        let is_there = |account: &Account| {
+            !matches!(account.account_status.as_deref(), Some("disabled" | "deleted" | "moved"))
+        };
+        let mut names: Vec<String> = accounts
+            .into_iter()
+            .filter(is_there)
+            .map(|account| account.account_name)
+            .filter(|name| crate::remote::organization_name(name).is_ok())
+            .collect();
+        names.sort_by_key(|name| name.to_lowercase());
+        Ok(names)
+    }
+
+    fn tokens(
+        &self,
+        method: Method,
+        organization: &Organization,
+        query: &[(&str, &str)],
+    ) -> Request {
+        let mut url = self.base.clone();
+        let path = [organization.name(), "_apis", "tokens", "pats"];
+        url.path_segments_mut().expect("its scheme is http or https").pop_if_empty().extend(path);
+        url.query_pairs_mut().append_pair("api-version", TOKENS_VERSION).extend_pairs(query);
+        self.signed(Request::new(method, url))
+    }
+
+    fn signed(&self, request: Request) -> Request {
+        let mut request = request.authorization(self.credential.authorization());
+        request.headers.clone_from(&self.headers);
+        request
+    }
+
+    fn send<T: serde::de::DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        Ok(self.client.json(request, self.wait)?.0)
+    }
+}
+
+/// Whether a refusal is a policy's ("Manage personal access tokens with policies", learn.microsoft.com). New ones are
+/// named in the same way.
+fn is_policy(reason: &str) -> bool {
+    reason.ends_with("PolicyViolation") || reason.eq_ignore_ascii_case("globalPATCreationBlocked")
+}

@@ -1,0 +1,368 @@
+mod microsoft;
+mod pasted;
+
+use clap::{Args, ValueEnum};
+
+use super::{names, wire};
+use crate::context::{Context, OVERRIDES, SignIn, Source, Store};
+use crate::credential::{Credential, Kept};
+use crate::error::{Error, Kind};
+use crate::keychain;
+use crate::remote::Organization;
+
+pub(super) use microsoft::revoke;
+
+/// Sign in to an Azure DevOps organization
+///
+/// With a Microsoft account, in the browser or by a code on another device, or with a personal access
+/// token that you paste. What comes of it is tried against the organization and kept in the system's
+/// keychain: after a Microsoft sign-in a token for this organization and this computer alone, or, where
+/// the organization forbids tokens, the sign-in itself. From then on git itself asks `git vsts` for the
+/// credential of that organization.
+#[derive(Args, Debug)]
+pub struct Login {
+    /// The organization: its name, or any address of it from a browser
+    #[arg(value_name = "ORG")]
+    organization: Option<String>,
+    /// Sign in with a Microsoft account in the browser
+    ///
+    /// The default where there is a browser.
+    #[arg(long, group = "how")]
+    web: bool,
+    /// Sign in with a Microsoft account on another device, by a code
+    ///
+    /// The default over SSH and without a display. Type the code only if you have started this
+    /// yourself.
+    #[arg(long, group = "how")]
+    device: bool,
+    /// Ask for a personal access token, without showing it
+    #[arg(long, group = "how")]
+    pat: bool,
+    /// Read a personal access token from standard input
+    #[arg(long, group = "how")]
+    pat_stdin: bool,
+    /// What to keep after a Microsoft sign-in
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with_all = ["pat", "pat_stdin"])]
+    credential: Option<Keep>,
+    /// For how many days the token that is made shall be good [default: 30]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=366), conflicts_with_all = ["pat", "pat_stdin"])]
+    expires: Option<u16>,
+    /// The directory (tenant) that the account is in, by its id or domain
+    ///
+    /// The organization itself says which, unless this is given.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["pat", "pat_stdin"])]
+    tenant: Option<String>,
+    /// Leave git's configuration as it is
+    ///
+    /// git then goes on asking whom it asks now; `git vsts push` needs no setting of git's.
+    #[arg(long)]
+    no_setup: bool,
+    /// Keep the credential in a file that only you can read, in place of the keychain
+    ///
+    /// From then on all credentials are kept there: it sets `vsts.store` to `file` in git's global
+    /// configuration.
+    #[arg(long)]
+    insecure_storage: bool,
+}
+
+/// What to keep after a Microsoft sign-in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Keep {
+    /// A personal access token, or the sign-in itself where tokens are forbidden
+    #[default]
+    Auto,
+    /// A personal access token
+    Pat,
+    /// The sign-in itself, which renews itself
+    Entra,
+}
+
+impl Login {
+    pub fn run(&self, context: &Context) -> Result<(), Error> {
+        if self.insecure_storage {
+            // It will have to write the setting, or the next run looks elsewhere.
+            context.git()?;
+            context.use_file();
+        }
+        let organization = names::organization(context, self.organization.as_deref(), "ORG")?;
+        name_overrides(context);
+        let wish = Wish {
+            how: self.how(context, &organization)?,
+            keep: match self.credential {
+                Some(keep) => keep,
+                None => configured_keep(context)?,
+            },
+            days: self.expires,
+            tenant: self.tenant.clone(),
+            setup: if self.no_setup { Setup::Leave } else { Setup::Wire },
+        };
+        sign_in(context, &organization, &wish)?;
+        if self.insecure_storage {
+            context.git()?.set_global(context.directory(), "vsts.store", "file")?;
+            warn_of_store(context);
+        }
+        warn_of_environment(context, &organization)
+    }
+
+    fn how(&self, context: &Context, organization: &Organization) -> Result<How, Error> {
+        let is_microsofts =
+            self.credential.is_some() || self.tenant.is_some() || self.expires.is_some();
+        Ok(match () {
+            () if self.web => How::Web,
+            () if self.device => How::Device,
+            () if self.pat => How::Question,
+            () if self.pat_stdin => How::Stdin,
+            () if is_microsofts => microsofts(context),
+            () if context.ui.can_ask() && organization.is_hosted() => ask_how(context)?,
+            () => How::Question,
+        })
+    }
+}
+
+/// How a person signs in where nothing was said: with a Microsoft account, unless nobody is there or
+/// it is a server of one's own.
+pub(super) fn usual(context: &Context, organization: &Organization) -> Result<Wish, Error> {
+    let how = match organization.is_hosted() {
+        true => microsofts(context),
+        false => How::Question,
+    };
+    let keep = configured_keep(context)?;
+    Ok(Wish { how, keep, days: None, tenant: None, setup: Setup::Wire })
+}
+
+fn microsofts(context: &Context) -> How {
+    if context.has_browser() { How::Web } else { How::Device }
+}
+
+fn ask_how(context: &Context) -> Result<How, Error> {
+    let ways = [
+        (How::Web, "with a Microsoft account, in the browser"),
+        (How::Device, "with a Microsoft account, by a code on another device"),
+        (How::Question, "with a personal access token that you paste"),
+    ];
+    let usual = microsofts(context);
+    let default = ways.iter().position(|(how, _)| *how == usual).unwrap_or_default();
+    let items = ways.map(|(_, text)| text.to_owned());
+    let chosen = context.ui.choose("Sign in", &items, default, "`--web`, `--device` or `--pat`")?;
+    Ok(ways[chosen].0)
+}
+
+/// `vsts.credential`, which a repository has no say in.
+fn configured_keep(context: &Context) -> Result<Keep, Error> {
+    match context.configuration()?.trusted("vsts.credential") {
+        None => Ok(Keep::Auto),
+        Some(value) => Keep::from_str(value, true).map_err(|_| {
+            let value = crate::text::visible_within(value, 40);
+            Error::message(Kind::Usage, format!("vsts.credential is `{value}`, which is no kind"))
+                .hint("the kinds are `auto`, `pat` and `entra`")
+        }),
+    }
+}
+
+/// How somebody signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// With a Microsoft account in the browser.
+    Web,
+    /// With a Microsoft account on another device.
+    Device,
+    /// The person types or pastes a token.
+    Question,
+    /// A token on standard input.
+    Stdin,
+}
+
+/// Whether git shall ask this program for the credential too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Setup {
+    /// It shall.
+    Wire,
+    /// It asks whom it asks now.
+    Leave,
+}
+
+/// What is wanted of a sign-in.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    /// How.
+    pub how: How,
+    /// What to keep after a Microsoft sign-in.
+    pub keep: Keep,
+    /// For how many days a token is made.
+    pub days: Option<u16>,
+    /// In which tenant, if the organization is not to say it.
+    pub tenant: Option<String>,
+    /// Whether git shall know of it.
+    pub setup: Setup,
+}
+
+/// What a way to sign in brought: proved, and not kept yet.
+struct Proved {
+    credential: Credential,
+    account: Option<String>,
+    /// The Microsoft sign-in by which it was made; it can take back what it made.
+    maker: Option<Credential>,
+}
+
+impl From<(Credential, Option<String>)> for Proved {
+    fn from((credential, account): (Credential, Option<String>)) -> Self {
+        Self { credential, account, maker: None }
+    }
+}
+
+/// Signs in to an organization: asks, proves, keeps, tells, and makes git ask for it.
+pub(super) fn sign_in(
+    context: &Context,
+    organization: &Organization,
+    wish: &Wish,
+) -> Result<SignIn, Error> {
+    let store = context.store()?;
+    context.keychain()?.ready().map_err(|error| not_kept(organization, error))?;
+    let before = before(context, organization)?;
+    let proved = match wish.how {
+        How::Question => pasted::ask_until_taken(context, organization)?.into(),
+        How::Stdin => pasted::from_stdin(context, organization)?.into(),
+        How::Web | How::Device => microsoft::sign_in(context, organization, wish)?,
+    };
+    let Proved { credential, account, maker } = proved;
+    let kept = Kept {
+        organization: organization.url(),
+        account: account.clone().unwrap_or_default(),
+        credential: credential.clone(),
+    };
+    let written = context.whole(|| {
+        let written =
+            context.keychain()?.write(&organization.key(), &label(organization), &kept.to_record());
+        written.map_err(|error| not_kept(organization, error))
+    });
+    if let Some(maker) = &maker {
+        // What is made and not kept, or was kept and is replaced, would go on being valid.
+        let useless = match &written {
+            Ok(()) => before.as_ref().map(|before| &before.credential),
+            Err(_) => Some(&credential),
+        };
+        microsoft::revoke_quietly(context, organization, maker, useless);
+    }
+    written?;
+    tell(context, organization, &kept, before.as_ref(), store);
+    let sign_in = SignIn { credential, account, source: Source::Store(store) };
+    context.remember(organization, &sign_in);
+    if wish.setup == Setup::Wire && store != Store::None {
+        make_git_ask(context, organization);
+    }
+    Ok(sign_in)
+}
+
+/// What was kept is good without it, so nothing that goes wrong here is more than a warning.
+fn make_git_ask(context: &Context, organization: &Organization) {
+    if context.git_if_any().is_none() {
+        return;
+    }
+    let wired =
+        wire::sections(context, organization).and_then(|sections| wire::wire(context, &sections));
+    match wired {
+        Ok(None) => {}
+        Ok(Some(file)) => context.ui.status(format_args!("git uses it too: set in {file}")),
+        Err(error) => error
+            .context(format!("plain git will not ask `git vsts` for {organization}"))
+            .warn(&context.ui),
+    }
+}
+
+/// What a keychain's own program calls the item.
+pub(super) fn label(organization: &Organization) -> String {
+    format!("Azure DevOps: {organization} (git vsts)")
+}
+
+/// What was kept so far. What can't be read names nobody, and is to be replaced.
+fn before(context: &Context, organization: &Organization) -> Result<Option<Kept>, Error> {
+    match context.keychain()?.read(&organization.key()) {
+        Ok(record) => Ok(record.and_then(|record| Kept::from_record(&record).ok())),
+        Err(keychain::Error::Broken { .. }) => Ok(None),
+        Err(error) => Err(not_kept(organization, error)),
+    }
+}
+
+fn not_kept(organization: &Organization, error: keychain::Error) -> Error {
+    Error::from(error).context(format!("a token for {organization} can't be kept"))
+}
+
+fn tell(
+    context: &Context,
+    organization: &Organization,
+    kept: &Kept,
+    before: Option<&Kept>,
+    store: Store,
+) {
+    let who = match kept.account.is_empty() {
+        true => String::new(),
+        false => format!(" as {}", kept.account),
+    };
+    let what = match &kept.credential {
+        Credential::Pat(pat) if pat.id.is_some() => "kept a token",
+        Credential::Pat(_) => "kept the token",
+        Credential::Entra(_) => "kept the sign-in, which renews itself,",
+    };
+    let until = match kept.credential.expires() {
+        Some(expires) => expires.strftime(" until %-d %b %Y").to_string(),
+        None => String::new(),
+    };
+    let where_kept = match store {
+        Store::Keychain => format!("{what} in this computer's keychain{until}"),
+        Store::File => format!("{what} in a file that only you can read{until}"),
+        Store::None => "kept nothing, since the store is `none`".to_owned(),
+    };
+    context.ui.status(format_args!("Signed in to {organization}{who}; {where_kept}"));
+    if let Some(before) = before
+        && !before.account.is_empty()
+        && before.account != kept.account
+    {
+        context.ui.status(format_args!("Replaced the sign-in of {}", before.account));
+    }
+}
+
+/// Names each override of the environment: a sign-in goes to where they say.
+pub(super) fn name_overrides(context: &Context) {
+    for (name, value) in overrides(context) {
+        context.ui.warning(format_args!("{name} is in force: {value}"));
+    }
+}
+
+/// The overrides in force, with what they say.
+pub(super) fn overrides(context: &Context) -> Vec<(&'static str, String)> {
+    let shown = |name| {
+        let value = context.environment.get(name)?;
+        Some((name, crate::remote::without_user(value)))
+    };
+    OVERRIDES.into_iter().filter_map(shown).collect()
+}
+
+/// The environment wins over the setting, and the next run would look for the token elsewhere.
+fn warn_of_store(context: &Context) {
+    if let Some(store) = context.environment.get("GIT_VSTS_STORE").filter(|store| *store != "file")
+    {
+        context.ui.warning(format_args!(
+            "GIT_VSTS_STORE is `{}`, so the file is not looked at as long as it is",
+            crate::text::visible_within(store, 40)
+        ));
+    }
+}
+
+/// A token of the environment wins over what was just kept; whoever set it may have forgotten.
+fn warn_of_environment(context: &Context, organization: &Organization) -> Result<(), Error> {
+    match context.environment_token(organization) {
+        Ok(None) => Ok(()),
+        Ok(Some(token)) => {
+            context.ui.warning(format_args!(
+                "{} is set, and is used instead of what was kept as long as it is",
+                token.variable
+            ));
+            Ok(())
+        }
+        Err(error) if error.kind() == Kind::Usage => {
+            context.ui.warning(format_args!("{error}"));
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
