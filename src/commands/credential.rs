@@ -4,7 +4,6 @@ use clap::Args;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::login;
 use crate::context::{Context, SignIn, Source, Token};
 use crate::credential::protocol::{Answer, CAPABILITIES, Description, Scheme};
 use crate::credential::{self, Kept};
@@ -237,7 +236,7 @@ fn store(context: &Context, description: &Description) -> Result<(), Error> {
         return Ok(());
     }
     let Some((organization, before)) = known(context, &subject)? else { return Ok(()) };
-    let label = login::label(&organization);
+    let label = credential::label(&organization);
     let kept = match before {
         Some((record, before)) if before.credential.is_signed_by(secret) => {
             let known = before.credential.signing_secret().and_then(|(_, expires)| expires);
@@ -305,7 +304,7 @@ fn erase(context: &Context, description: &Description) -> Result<(), Error> {
     let left = kept.credential.without_refused().filter(|_| refused.is_some());
     let left = left.map(|credential| Kept { credential, ..kept }.to_record());
     // Or what was kept since then would be lost.
-    let label = login::label(&organization);
+    let label = credential::label(&organization);
     context.keychain()?.replace(&organization.key(), &label, &record, left.as_ref())?;
     Ok(())
 }

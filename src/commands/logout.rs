@@ -1,8 +1,8 @@
 use clap::Args;
 
-use super::{names, wire};
+use super::{login, names, wire};
 use crate::context::Context;
-use crate::credential::Kept;
+use crate::credential::{Credential, Kept, Pat};
 use crate::error::Error;
 use crate::remote::Organization;
 use crate::text::visible;
@@ -20,6 +20,11 @@ pub struct Logout {
     /// Forget every organization
     #[arg(long)]
     all: bool,
+    /// Revoke a token that `git vsts` made at the service too, signing in for it
+    ///
+    /// A token that you pasted is yours to revoke.
+    #[arg(long)]
+    revoke: bool,
 }
 
 impl Logout {
@@ -35,7 +40,7 @@ impl Logout {
             context.ui.status(format_args!("Nobody is signed in anywhere"));
         }
         for organization in &organizations {
-            forget(context, organization)?;
+            self.forget(context, organization)?;
         }
         if self.all {
             forget_the_rest(context)?;
@@ -52,25 +57,41 @@ impl Logout {
         }
         Ok(())
     }
-}
 
-fn forget(context: &Context, organization: &Organization) -> Result<(), Error> {
-    // A record that can't be read is to be forgotten all the same.
-    let account = context.keychain()?.read(&organization.key()).ok().flatten();
-    let account = account.and_then(|record| Kept::from_record(&record).ok());
-    if !context.keychain()?.delete(&organization.key())? {
-        context.ui.status(format_args!("Not signed in to {organization}"));
-        return Ok(());
+    fn forget(&self, context: &Context, organization: &Organization) -> Result<(), Error> {
+        // A record that can't be read is to be forgotten all the same.
+        let kept = context.keychain()?.read(&organization.key()).ok().flatten();
+        let kept = kept.and_then(|record| Kept::from_record(&record).ok());
+        let credential = kept.as_ref().map(|kept| &kept.credential);
+        let revoked = match credential {
+            Some(Credential::Pat(Pat { id: Some(id), .. })) if self.revoke => {
+                login::revoke(context, organization, id)?;
+                true
+            }
+            _ => false,
+        };
+        if !context.keychain()?.delete(&organization.key())? {
+            context.ui.status(format_args!("Not signed in to {organization}"));
+            return Ok(());
+        }
+        let who =
+            match kept.as_ref().map(|kept| &kept.account).filter(|account| !account.is_empty()) {
+                Some(account) => format!(" as {account}"),
+                None => String::new(),
+            };
+        let left = match credential {
+            _ if revoked => "The token was revoked".to_owned(),
+            Some(Credential::Entra(_)) => {
+                "What Microsoft gave ends by itself; end it everywhere at https://myaccount.microsoft.com".to_owned()
+            }
+            _ => format!(
+                "The token is valid until it expires; revoke it at {}",
+                organization.tokens_page()
+            ),
+        };
+        context.ui.status(format_args!("Forgot the sign-in to {organization}{who}\n{left}"));
+        Ok(())
     }
-    let who = match account.map(|kept| kept.account).filter(|account| !account.is_empty()) {
-        Some(account) => format!(" as {account}"),
-        None => String::new(),
-    };
-    context.ui.status(format_args!(
-        "Forgot the sign-in to {organization}{who}\nThe token is valid until it expires; revoke it at {}",
-        organization.tokens_page()
-    ));
-    Ok(())
 }
 
 /// What is forgotten is so without it, so nothing that goes wrong here is more than a warning.

@@ -1,6 +1,6 @@
 //! The repository at the service: looked for, and made where that is wanted.
 
-use super::login::{self, How, Setup};
+use super::login;
 use crate::azure::Lookup;
 use crate::context::{Context, SignIn, Source};
 use crate::credential::Credential;
@@ -73,7 +73,7 @@ pub fn signed_in(context: &Context, organization: &Organization) -> Result<SignI
     }
     if context.ui.can_ask() {
         login::name_overrides(context);
-        return login::sign_in(context, organization, How::Question, Setup::Wire);
+        return login::sign_in(context, organization, &login::usual(context, organization)?);
     }
     let error = not_signed_in(organization);
     Err(match context.is_other_pipeline(organization) {

@@ -96,6 +96,9 @@ struct Found {
 impl Status {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
         login::name_overrides(context);
+        if self.offline {
+            context.stay_offline();
+        }
         let repository = context.repository()?;
         let remote = here(context, repository.as_ref())?;
         let organization = remote.as_ref().map(|remote| remote.organization.clone());

@@ -2,7 +2,9 @@
 //! the network, the clock. Nothing is opened before it is used.
 
 mod environment;
+mod microsoft;
 mod network;
+mod renewal;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::OsStr;
@@ -111,6 +113,7 @@ pub struct Context {
     pub clock: Box<dyn Clock>,
     directory: PathBuf,
     answers_git: Cell<bool>,
+    stays_offline: Cell<bool>,
     git: OnceCell<Option<Git>>,
     configuration: OnceCell<Configuration>,
     store: OnceCell<Store>,
@@ -147,6 +150,7 @@ impl Context {
             clock,
             directory,
             answers_git: Cell::new(false),
+            stays_offline: Cell::new(false),
             git: OnceCell::new(),
             configuration: OnceCell::new(),
             store: OnceCell::new(),
@@ -161,6 +165,11 @@ impl Context {
     /// repository's own are ignored without a word, since git itself may obey them.
     pub fn answer_git(&self) {
         self.answers_git.set(true);
+    }
+
+    /// Makes this a run that asks no server, so that nothing is renewed.
+    pub fn stay_offline(&self) {
+        self.stays_offline.set(true);
     }
 
     /// The program that asks in a window, `GIT_ASKPASS`: for a token alone, and only where there is
@@ -460,6 +469,7 @@ impl Context {
             return Ok(Some(SignIn { credential, account: None, source }));
         }
         let Some(kept) = self.kept(organization)? else { return Ok(None) };
+        let Some(kept) = self.renewed(organization, kept)? else { return Ok(None) };
         let account = Some(kept.account).filter(|account| !account.is_empty());
         let source = Source::Store(self.store()?);
         Ok(Some(SignIn { credential: kept.credential, account, source }))

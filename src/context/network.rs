@@ -22,6 +22,14 @@ impl Context {
         self.client(&url, Trust::TrustedOnly)
     }
 
+    /// The client for a host of Microsoft's that is neither an organization's nor git's.
+    ///
+    /// # Errors
+    /// Settings that can't be used.
+    pub fn trusted_client(&self, url: &Url) -> Result<Client, Error> {
+        self.client(url, Trust::TrustedOnly)
+    }
+
     /// The client for git's requests, as git's configuration would have it for that URL.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::remote::Organization;
 use protocol::Description;
 
 /// The version of the record that [`Kept`] writes. A record with a higher one was written by a
@@ -304,6 +305,11 @@ impl Kept {
             },
         })
     }
+}
+
+/// What a keychain's own program calls the item of an organization.
+pub fn label(organization: &Organization) -> String {
+    format!("Azure DevOps: {organization} (git vsts)")
 }
 
 /// Whether a text has one of the two forms of a personal access token: 84 characters with `AZDO` at

@@ -1,6 +1,7 @@
 //! Facts become advice: the one place where an error of a module turns into what a person reads
 //! and into an exit status. Reading it is reading the voice of the whole program.
 
+mod microsoft;
 mod reference;
 
 use std::error::Error as StdError;

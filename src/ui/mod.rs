@@ -318,6 +318,11 @@ impl Ui {
         self.out_bytes(text.expose_secret().as_bytes())
     }
 
+    /// What a person has to act on, also with `-q`.
+    pub fn instruction(&self, text: fmt::Arguments<'_>) {
+        self.tell("", None, text);
+    }
+
     /// Whether nothing but the result, warnings and errors is wanted.
     pub fn is_quiet(&self) -> bool {
         self.settings.quiet

@@ -1362,13 +1362,11 @@ hint: sign in with `git vsts login contoso`, or set `GIT_VSTS_PAT` to a token
 fn a_person_is_asked_for_what_is_not_known() {
     let sandbox = Sandbox::new();
     sandbox.contoso().project("tools");
-    let token = sandbox.token("contoso");
+    let _browser = sandbox.browser("ada@contoso.com");
     let (shown, status) = sandbox
         .on_terminal(["init"])
         .expect("Organization:")
         .answer(&format!("{}/shop/_git/shop?path=/README.md", sandbox.contoso().url()))
-        .expect("Token for contoso:")
-        .answer(&token)
         .expect("Project:")
         .press("\u{1b}[B")
         .press("\r")
@@ -1378,12 +1376,8 @@ fn a_person_is_asked_for_what_is_not_known() {
         shown,
         str![[r#"
 ? Organization: https://azure/contoso/shop/_git/shop?path=/README.md
-A personal access token signs you in. In the browser, make one at
-https://azure/contoso/_usersSettings/tokens
-with the scope "Code: read, write & manage". It is shown there once:
-copy it and paste it here, where nothing of it is shown.
-? Token for contoso: ********
-Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
 git uses it too: set in /home/.gitconfig
 ? Project: tools
 Made a git repository in /work

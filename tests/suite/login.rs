@@ -48,7 +48,7 @@ fn a_token_is_asked_for_on_a_terminal() {
     let sandbox = Sandbox::new();
     let token = sandbox.token("contoso");
     let (shown, status) = sandbox
-        .on_terminal(["login"])
+        .on_terminal(["login", "--pat"])
         .expect("Organization:")
         .answer("contoso")
         .expect("Token for contoso:")
@@ -457,7 +457,7 @@ fn nobody_is_asked_who_wants_no_questions() {
         let sandbox = Sandbox::new();
         sandbox.set(variable, value);
         let (shown, status) =
-            sandbox.on_terminal(["login", "contoso"].into_iter().chain(flag)).end();
+            sandbox.on_terminal(["login", "contoso", "--pat"].into_iter().chain(flag)).end();
         said += &format!(
             "== {variable}={value} {}\n{shown}\n[exit {status}]\n",
             flag.unwrap_or_default()
@@ -490,8 +490,11 @@ hint: or set `GIT_VSTS_PAT` to it, which needs no sign-in
 #[test]
 fn a_question_that_is_left_keeps_nothing() {
     let sandbox = Sandbox::new();
-    let (shown, status) =
-        sandbox.on_terminal(["login", "contoso"]).expect("Token for contoso:").press("\u{4}").end();
+    let (shown, status) = sandbox
+        .on_terminal(["login", "contoso", "--pat"])
+        .expect("Token for contoso:")
+        .press("\u{4}")
+        .end();
     assert_data_eq!(
         shown,
         str![[r#"
@@ -709,9 +712,9 @@ hint: if it is one, revoke it and make another, and paste it when `git vsts logi
 --- stderr
 error: unexpected argument '--token' found
 
-  tip: to pass '--token' as a value, use '-- --token'
+  tip: a similar argument exists: '--tenant'
 
-Usage: git vsts login <ORG>
+Usage: git vsts login --tenant <ID> <ORG>
 
 For more information, try `-h`.
 [exit 2]
@@ -1063,7 +1066,7 @@ fn a_name_that_is_no_organization_is_asked_again() {
     let token = sandbox.token("contoso");
     let address = sandbox.url("contoso/shop");
     let (shown, status) = sandbox
-        .on_terminal(["login"])
+        .on_terminal(["login", "--pat"])
         .expect("Organization:")
         .answer("my org")
         .expect("Organization:")
@@ -1177,7 +1180,7 @@ fn a_token_that_is_mistyped_is_asked_for_again_three_times_in_all() {
     let sandbox = Sandbox::new();
     let token = sandbox.token("contoso");
     let (shown, status) = sandbox
-        .on_terminal(["login", "contoso"])
+        .on_terminal(["login", "contoso", "--pat"])
         .expect("Token for contoso:")
         .answer("mistyped")
         .expect("hint:")
@@ -1206,7 +1209,7 @@ git uses it too: set in /home/.gitconfig
     assert_eq!(status, 0);
 
     let (shown, status) = Sandbox::new()
-        .on_terminal(["login", "contoso"])
+        .on_terminal(["login", "contoso", "--pat"])
         .expect("Token for contoso:")
         .answer("one")
         .expect("hint:")

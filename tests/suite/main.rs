@@ -9,6 +9,7 @@ mod init;
 mod login;
 mod logout;
 mod manual;
+mod microsoft;
 mod plain_git;
 mod push;
 mod readme;

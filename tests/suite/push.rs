@@ -1350,7 +1350,7 @@ hint: something on the way may have answered in its place: check the proxy
 #[test]
 fn on_a_terminal_all_that_is_missing_is_asked_for_and_made() {
     let sandbox = Sandbox::new();
-    let token = sandbox.token("contoso");
+    let _browser = sandbox.browser("ada@contoso.com");
     sandbox.write("index.html", "<p>Shop</p>\n");
     sandbox.write(".gitignore", "dist\n");
     sandbox.write("dist/out", "x");
@@ -1362,8 +1362,6 @@ fn on_a_terminal_all_that_is_missing_is_asked_for_and_made() {
         .press("y")
         .expect("Organization")
         .answer("contoso")
-        .expect("Token for contoso")
-        .answer(&token)
         .expect("Project")
         .answer("shop")
         .expect("Make the repository")
@@ -1383,12 +1381,8 @@ To be committed, 2 files:
 Committed: First commit
 Nothing here points at Azure DevOps yet.
 ? Organization: contoso
-A personal access token signs you in. In the browser, make one at
-https://azure/contoso/_usersSettings/tokens
-with the scope "Code: read, write & manage". It is shown there once:
-copy it and paste it here, where nothing of it is shown.
-? Token for contoso: ********
-Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
 git uses it too: set in /home/.gitconfig
 ? Project: shop
 ? Make the repository shop/work? yes
@@ -1596,14 +1590,14 @@ fn a_token_that_nothing_keeps_is_asked_for_once() {
     let sandbox = Sandbox::new();
     sandbox.set("GIT_VSTS_STORE", "none");
     sandbox.repository();
-    let token = sandbox.token("contoso");
+    let _browser = sandbox.browser("ada@contoso.com");
     let (shown, status) = sandbox
         .on_terminal(["push", "--org", "contoso", "--project", "shop", "--repo", "web", "--create"])
-        .expect("Token for contoso:")
-        .answer(&token)
         .end();
     assert_eq!(status, 0, "{shown}");
-    assert_eq!(shown.matches("Token for contoso").count(), 1, "{shown}");
+    assert_eq!(shown.matches("Opening ").count(), 1, "{shown}");
+    // Nobody would know it any more.
+    assert_eq!(sandbox.contoso().tokens_made().len(), 0);
 }
 
 #[test]

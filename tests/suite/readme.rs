@@ -29,14 +29,14 @@ fn block(language: &str, start: &str) -> String {
 
 #[test]
 fn every_block_is_looked_at_here() {
-    assert_eq!(blocks("console").len() + blocks("sh").len(), 6);
-    assert_eq!(README.matches("\n```").count(), 12, "a block of another language is not run");
+    assert_eq!(blocks("console").len() + blocks("sh").len(), 7);
+    assert_eq!(README.matches("\n```").count(), 14, "a block of another language is not run");
 }
 
 #[test]
 fn the_dialogue_is_the_one_that_is_shown() {
     let sandbox = Sandbox::new();
-    let token = sandbox.token("contoso");
+    let _browser = sandbox.browser("ada@contoso.com");
     let web = sandbox.work().join("web");
     fs::create_dir(&web).unwrap();
     fs::write(web.join("index.html"), "<h1>Hello</h1>\n").unwrap();
@@ -48,8 +48,6 @@ fn the_dialogue_is_the_one_that_is_shown() {
         .dialogue(sandbox.command("git", ["vsts", "push"], &web))
         .expect("Organization:")
         .answer("contoso")
-        .expect("Token for contoso:")
-        .answer(&token)
         .expect("Project:")
         .answer("")
         .expect("Make the repository shop/web")
@@ -59,7 +57,13 @@ fn the_dialogue_is_the_one_that_is_shown() {
     let shown = shown
         .replace("https://azure/", "https://dev.azure.com/")
         .replace("a file that only you can read", "this computer's keychain")
-        .replace("/home/.gitconfig", "/home/ada/.gitconfig");
+        .replace("/home/.gitconfig", "/home/ada/.gitconfig")
+        .replace("until DATE", "until 25 Dec 2026");
+    let opening = |line: &str| match line.starts_with("Opening ") {
+        true => "Opening https://login.microsoftonline.com/… (or visit it yourself)".to_owned(),
+        false => line.to_owned(),
+    };
+    let shown = shown.lines().map(opening).collect::<Vec<_>>().join("\n");
     assert_eq!(
         format!("$ git vsts push\n{}", shown.trim_end()),
         block("console", "$ git vsts push")
@@ -68,15 +72,36 @@ fn the_dialogue_is_the_one_that_is_shown() {
 }
 
 #[test]
+fn the_code_for_another_device_is_shown_like_that() {
+    let sandbox = Sandbox::new();
+    let microsoft = sandbox.azure.microsoft();
+    microsoft
+        .next_user_code("ABCD-EFGH")
+        .approves_after(1, "ada@contoso.com")
+        .poll_interval(Some(0));
+    let output = sandbox.run(["login", "contoso", "--device"]);
+    let shown = output
+        .stderr
+        .replace("https://azure/common/oauth2/deviceauth", "https://microsoft.com/devicelogin")
+        .replace("a file that only you can read", "this computer's keychain")
+        .replace("/home/.gitconfig", "/home/ada/.gitconfig")
+        .replace("until DATE", "until 25 Dec 2026");
+    assert_eq!(
+        format!("$ git vsts login contoso --device\n{}", shown.trim_end()),
+        block("console", "$ git vsts login contoso --device")
+    );
+}
+
+#[test]
 fn the_first_push_works_as_it_stands() {
     let sandbox = Sandbox::new();
-    let token = sandbox.token("contoso");
+    let _browser = sandbox.browser("ada@contoso.com");
     sandbox.write("index.html", "<h1>Hello</h1>\n");
     let commands = block("sh", "git vsts login contoso");
     let (shown, status) = sandbox
         .dialogue(sandbox.command("sh", ["-e", "-c", &commands], &sandbox.work()))
-        .expect("Token for contoso:")
-        .answer(&token)
+        .expect("Sign in")
+        .press("\r")
         .end();
     assert_eq!(status, 0, "{shown}");
     assert_eq!(sandbox.server("shop", "web", &["log", "--format=%s", "main"]), "First commit");

@@ -10,12 +10,13 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use double::{Double, Organization, Token};
+use double::{Double, Landing, Organization, Token};
 use expectrl::Expect as _;
 use expectrl::process::unix::{UnixProcess, WaitStatus};
 use expectrl::session::OsSession;
@@ -180,6 +181,28 @@ impl Sandbox {
         let _ = self.git(["commit", "--quiet", "--message", message]);
     }
 
+    /// Gives whoever sits here a browser, in which that account signs in once, and the page that this
+    /// ends on.
+    pub fn browser(&self, account: &str) -> JoinHandle<Landing> {
+        let pipe = self.root.path().join("visited");
+        let program = self.root.path().join("bin/browser");
+        if !pipe.exists() {
+            let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run");
+            assert!(made.success());
+            let script = format!("#!/bin/sh\nprintf '%s' \"$1\" >'{}'\n", pipe.display());
+            write(&program, &script);
+            let runs = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(&program, runs).expect("it is our own");
+        }
+        self.set("BROWSER", &program.display().to_string());
+        let (microsoft, account) = (self.azure.microsoft(), account.to_owned());
+        thread::spawn(move || {
+            let address =
+                fs::read_to_string(&pipe).expect("the browser is started with an address");
+            microsoft.sign_in_at(&address, &account)
+        })
+    }
+
     /// An address of the double.
     pub fn url(&self, path: &str) -> String {
         format!("{}/{path}", self.azure.url())
@@ -265,6 +288,7 @@ impl Sandbox {
             .env("GIT_AUTHOR_DATE", "2026-11-25T12:00:00Z")
             .env("GIT_COMMITTER_DATE", "2026-11-25T12:00:00Z")
             .env("GIT_VSTS_AZURE_URL", self.azure.url())
+            .env("GIT_VSTS_LOGIN_URL", self.azure.url())
             .env("GIT_VSTS_STORE", "file")
             .env("LC_ALL", "C.UTF-8")
             .env("TERM", "xterm")
@@ -333,14 +357,18 @@ impl Sandbox {
         let host = self.azure.url().trim_start_matches("http://").to_owned();
         let root = self.root.path().display().to_string();
         // What the override says is the same in every test, and tells nothing.
-        let warning = format!("warning: GIT_VSTS_AZURE_URL is in force: {}\n", self.azure.url());
+        let warning = |name| format!("warning: {name} is in force: {}\n", self.azure.url());
         // Of where the built binary is, which is another place in each clone.
         let spot = |line: &&str| !line.starts_with("warning: git will run ");
         let text: String = text.split_inclusive('\n').filter(spot).collect();
-        text.replace(&warning, "")
+        text.replace(&warning("GIT_VSTS_AZURE_URL"), "")
+            .replace(&warning("GIT_VSTS_LOGIN_URL"), "")
             .replace(self.azure.url(), "https://azure")
             .replace(&host, "azure")
             .replace(&root, "")
+            .split_inclusive('\n')
+            .map(steady)
+            .collect()
     }
 }
 
@@ -393,9 +421,23 @@ impl Dialogue<'_> {
     }
 }
 
+/// A line about a Microsoft sign-in without what is random in it, and without the day of today.
+fn steady(line: &str) -> String {
+    let end = if line.ends_with('\n') { "\n" } else { "" };
+    match (line.split_once("/authorize?"), line.split_once(" until ")) {
+        (Some((before, _)), _) if line.starts_with("Opening ") => {
+            format!("{before}/authorize?… (or visit it yourself){end}")
+        }
+        (_, Some((before, _))) if line.starts_with("Signed in to ") => {
+            format!("{before} until DATE{end}")
+        }
+        _ => line.to_owned(),
+    }
+}
+
 /// What stays on a terminal when all of this was shown on it.
 fn plain(shown: &str) -> String {
-    let mut terminal = vt100::Parser::new(200, 500, 0);
+    let mut terminal = vt100::Parser::new(200, 2000, 0);
     terminal.process(shown.as_bytes());
     terminal.screen().contents().trim_end().to_owned()
 }

@@ -261,7 +261,7 @@ fn a_question_does_not_show_a_secret_that_comes_back() {
     let echo = forms(&token).join(" ");
     sandbox.azure.answer(Rule::any("…"), Answer::error(500, "X", &echo));
     let (shown, status) = sandbox
-        .on_terminal(["login", "contoso"])
+        .on_terminal(["login", "contoso", "--pat"])
         .expect("Token for contoso:")
         .answer(&format!("\u{1b}[200~{token}\u{1b}[201~"))
         .end();
@@ -521,7 +521,7 @@ fn a_signal_at_the_question_for_a_token_leaves_the_terminal_as_it_was() {
         let sandbox = Sandbox::new();
         let binary = env!("CARGO_BIN_EXE_git-vsts");
         // A terminal as a login leaves it; expectrl's own is without echo.
-        let script = format!("stty sane && exec {binary} login contoso");
+        let script = format!("stty sane && exec {binary} login contoso --pat");
         let mut session =
             OsSession::spawn(sandbox.command("sh", ["-c", &script], &sandbox.work())).unwrap();
         let _ = session.expect("Token for contoso:").unwrap();

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::{names, wire};
 use crate::context::{Context, OVERRIDES, SignIn, Source, Store};
-use crate::credential::{Credential, Kept};
+use crate::credential::{self, Credential, Kept};
 use crate::error::{Error, Kind};
 use crate::keychain;
 use crate::remote::Organization;
@@ -231,8 +231,11 @@ pub(super) fn sign_in(
         credential: credential.clone(),
     };
     let written = context.whole(|| {
-        let written =
-            context.keychain()?.write(&organization.key(), &label(organization), &kept.to_record());
+        let written = context.keychain()?.write(
+            &organization.key(),
+            &credential::label(organization),
+            &kept.to_record(),
+        );
         written.map_err(|error| not_kept(organization, error))
     });
     if let Some(maker) = &maker {
@@ -267,11 +270,6 @@ fn make_git_ask(context: &Context, organization: &Organization) {
             .context(format!("plain git will not ask `git vsts` for {organization}"))
             .warn(&context.ui),
     }
-}
-
-/// What a keychain's own program calls the item.
-pub(super) fn label(organization: &Organization) -> String {
-    format!("Azure DevOps: {organization} (git vsts)")
 }
 
 /// What was kept so far. What can't be read names nobody, and is to be replaced.

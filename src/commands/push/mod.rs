@@ -13,6 +13,7 @@ use crate::commands::remote_add::{self, Wish};
 use crate::commands::report::{self, Report};
 use crate::configuration::Trust;
 use crate::context::{Context, SignIn};
+use crate::credential::Credential;
 use crate::error::{Error, Kind, not_planned};
 use crate::http::{self, HeaderName};
 use crate::remote::{Organization, Protocol, RemoteUrl, RepositoryName};
@@ -426,8 +427,30 @@ fn tell_what_would_be_made(context: &Context, place: &Place, found: &azure::Look
     }
 }
 
-/// Pushes to a remote that was judged, with the sign-in for it.
+/// Pushes to a remote that was judged, with the sign-in for it; once more where that had ended and
+/// could be renewed.
 pub(in crate::commands) fn push(
+    context: &Context,
+    repository: &Repository,
+    remote: &Remote,
+    refspecs: &Refspecs,
+    options: Options,
+) -> Result<Done, Error> {
+    match push_once(context, repository, remote, refspecs, options) {
+        Err(error) if error.is_refused_sign_in() => {
+            let organization = names::judge(context, remote)?.organization;
+            match context.sign_in(&organization)? {
+                Some(sign_in) if matches!(sign_in.credential, Credential::Entra(_)) => {
+                    push_once(context, repository, remote, refspecs, options)
+                }
+                _ => Err(error),
+            }
+        }
+        done => done,
+    }
+}
+
+fn push_once(
     context: &Context,
     repository: &Repository,
     remote: &Remote,

@@ -97,6 +97,14 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether a renewal that failed so will fail again: the person has to sign in anew (RFC 6749, section 5.2; "Handling
+    /// errors", learn.microsoft.com).
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Refused(refused) if refused.is_end())
+    }
+}
+
 /// Whose accounts sign in, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {

@@ -139,7 +139,11 @@ impl Refused {
     /// Reads what was said. Both texts are somebody else's.
     pub fn read(error: &str, description: &str, codes: &[u32]) -> Self {
         let code = codes.first().copied().or_else(|| code_in(description));
-        let meaning = code.and_then(Meaning::of).or_else(|| Meaning::of_error(error));
+        // A number that nobody knows says more in Microsoft's words than the kind of error does in ours.
+        let meaning = match code {
+            Some(code) => Meaning::of(code),
+            None => Meaning::of_error(error),
+        };
         // Behind the first line are the numbers of a trace, which say nothing to a person.
         let first = description.lines().next().unwrap_or_default();
         let first = first.split(" Trace ID:").next().unwrap_or_default();
@@ -149,6 +153,14 @@ impl Refused {
             error: visible_within(error, 60),
             description: visible_within(first.trim(), SHOWN),
         }
+    }
+}
+
+impl Refused {
+    /// Whether the same question would get the same answer.
+    pub(super) fn is_end(&self) -> bool {
+        ["invalid_grant", "interaction_required", "login_required", "consent_required"]
+            .contains(&&*self.error)
     }
 }
 

@@ -1,0 +1,289 @@
+//! A sign-in with a Microsoft account, and what is kept of it.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::{How, Keep, Proved, Wish};
+use crate::azure::{self, Identity, NotMade};
+use crate::context::{Context, Store};
+use crate::credential::{Credential, Entra, Pat};
+use crate::error::{Error, Kind};
+use crate::http;
+use crate::remote::Organization;
+use crate::signin::microsoft::{self, Authority, Landed, Microsoft, Progress, Tokens};
+
+/// How long a person may take in the browser.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// For how many days a token is made where nothing is said, and where a policy wants fewer.
+const DAYS: u16 = 30;
+const FEWER_DAYS: u16 = 7;
+/// After how long a code that nobody uses may be one that is blocked, of which Microsoft tells the
+/// other device alone.
+const SUSPICIOUS: Duration = Duration::from_secs(60);
+
+/// Signs in, and makes what is to be kept.
+pub(super) fn sign_in(
+    context: &Context,
+    organization: &Organization,
+    wish: &Wish,
+) -> Result<Proved, Error> {
+    let authority = authority(context, organization, wish.tenant.as_deref())?;
+    loop {
+        let (entra, account) = entra(context, &authority, wish.how)?;
+        match make(context, organization, wish, entra, account.as_deref()) {
+            Err(error) if error.is_refused_sign_in() && context.ui.can_ask() => {
+                let who = account.as_deref().unwrap_or("this account");
+                error.print(&context.ui);
+                let prompt = format!("Sign in with another account than {who}?");
+                if !context.ui.confirm(&prompt, true, "")? {
+                    return Err(Error::printed(Kind::SignedOut));
+                }
+            }
+            made => return made,
+        }
+    }
+}
+
+/// Where the accounts of an organization sign in: the organization itself knows.
+fn authority(
+    context: &Context,
+    organization: &Organization,
+    tenant: Option<&str>,
+) -> Result<Authority, Error> {
+    let base = context.login_url();
+    let configured = context.configuration()?.trusted("vsts.tenant");
+    if let Some(tenant) = tenant.or(configured) {
+        return Ok(Authority::new(base, tenant)?);
+    }
+    let challenge = azure::challenge(&context.rest_client(organization)?, organization)?;
+    let challenges: Vec<&str> = challenge.challenges.iter().map(String::as_str).collect();
+    Ok(Authority::of_organization(base, challenge.resource_tenant.as_deref(), &challenges)?)
+}
+
+/// The tokens of a sign-in, and whose they are.
+fn entra(
+    context: &Context,
+    authority: &Authority,
+    how: How,
+) -> Result<(Credential, Option<String>), Error> {
+    let client = context.login_client()?;
+    let client_id = context.client_id()?;
+    let now = || context.clock.now();
+    let microsoft = Microsoft::new(&client, authority, &client_id, &now)?;
+    let tokens = match how {
+        How::Device => by_code(context, &microsoft)?,
+        _ => in_browser(context, &microsoft)?,
+    };
+    let account = tokens.account.clone();
+    let entra = Credential::Entra(Entra {
+        refresh_token: tokens.refresh_token.unwrap_or_default(),
+        access_token: Some(tokens.access_token),
+        expires: Some(tokens.expires),
+        tenant: authority.tenant().to_owned(),
+        client: client_id,
+    });
+    entra.secrets().for_each(|secret| context.ui.conceal(secret));
+    Ok((entra, account))
+}
+
+fn in_browser(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Error> {
+    let attempt = microsoft.begin()?;
+    let url = attempt.url.clone();
+    // The address first: a browser may start and show nothing.
+    context.ui.instruction(format_args!("Opening {url} (or visit it yourself)"));
+    if let Err(error) = context.open_in_browser(&url) {
+        context.ui.warning(format_args!(
+            "no browser could be started ({error}); visit the address yourself, or sign in on another device with `--device`"
+        ));
+    }
+    let (tokens, landed) = microsoft.end(attempt, PATIENCE)?;
+    say_who(landed, &tokens);
+    Ok(tokens)
+}
+
+/// The page on which the person ends in the browser.
+fn say_who(landed: Landed, tokens: &Tokens) {
+    let title = match &tokens.account {
+        Some(account) => format!("Signed in as {account}"),
+        None => "Signed in".to_owned(),
+    };
+    landed.show(&title, "You may close this tab and go back to the terminal.");
+}
+
+fn by_code(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Error> {
+    loop {
+        let code = microsoft.device_code()?;
+        context.ui.instruction(format_args!(
+            "On any device, open {}\nand type the code {}\nDo so only if you have started this yourself.",
+            code.page, code.user_code
+        ));
+        let line = context.ui.progress("Waiting for the sign-in");
+        let warned = std::cell::Cell::new(false);
+        let pause = |time: Duration, Progress { waited, left }: Progress| {
+            line.message(&format!("{} minutes left", left.as_secs().div_ceil(60)));
+            if waited >= SUSPICIOUS && !warned.replace(true) {
+                context.ui.status(format_args!(
+                    "Nobody has used the code yet. Where the other device says that it is not allowed, press Ctrl-C and sign in with `--web`"
+                ));
+            }
+            context.clock.sleep(time);
+        };
+        match microsoft.use_code(&code, &pause) {
+            Err(error @ microsoft::Error::CodeEnded { .. }) if context.ui.can_ask() => {
+                drop(line);
+                Error::from(error).without_hints().print(&context.ui);
+                if !context.ui.confirm("Get another code?", true, "")? {
+                    return Err(Error::printed(Kind::SignedOut));
+                }
+            }
+            used => return Ok(used?),
+        }
+    }
+}
+
+/// What is to be kept, proved against the organization.
+fn make(
+    context: &Context,
+    organization: &Organization,
+    wish: &Wish,
+    entra: Credential,
+    account: Option<&str>,
+) -> Result<Proved, Error> {
+    let keep = match (wish.keep, context.store()?) {
+        // A token would go on being valid, and nobody would know it any more.
+        (Keep::Auto, Store::None) => Keep::Entra,
+        (keep, _) => keep,
+    };
+    let mut why_no_token = None;
+    let credential = match keep {
+        Keep::Entra => entra.clone(),
+        Keep::Auto | Keep::Pat => {
+            let made = with_identity(context, &entra, |identity| {
+                token(context, organization, wish.days, identity)
+            })?;
+            match made {
+                Ok(token) => Credential::Pat(token),
+                Err(NotMade::Failed(error)) => return Err(no_access(error, account)),
+                Err(error) if keep == Keep::Auto && is_lasting(&entra) => {
+                    why_no_token = Some(error);
+                    entra.clone()
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    credential.secrets().for_each(|secret| context.ui.conceal(secret));
+    let client = context.rest_client(organization)?;
+    let wait = |why: &str, pause| context.wait(why, pause);
+    let azure = context.azure(&client, organization, &credential, &wait);
+    match azure.account() {
+        Ok(named) => {
+            if let Some(why) = why_no_token {
+                context.ui.status(format_args!("Keeping the Microsoft sign-in itself: {why}"));
+            }
+            Ok(Proved { credential, account: Some(named.name), maker: Some(entra) })
+        }
+        Err(error) => {
+            revoke_quietly(context, organization, &entra, Some(&credential));
+            Err(no_access(error, account))
+        }
+    }
+}
+
+/// Whether a sign-in is of use when its first hour is over.
+fn is_lasting(entra: &Credential) -> bool {
+    matches!(entra, Credential::Entra(entra) if entra.is_renewable())
+}
+
+/// Makes a token, and where a policy caps its life tries once more for less.
+fn token(
+    context: &Context,
+    organization: &Organization,
+    days: Option<u16>,
+    identity: &Identity<'_>,
+) -> Result<Pat, NotMade> {
+    let name = format!("git vsts on {}", context.machine());
+    let make = |days: u16| {
+        let until = context.clock.now() + SignedDuration::from_hours(24 * i64::from(days));
+        identity.make_token(organization, &name, until)
+    };
+    let wanted = days.unwrap_or(DAYS);
+    match make(wanted) {
+        Err(NotMade::TooLong { .. }) if wanted > FEWER_DAYS => make(FEWER_DAYS),
+        made => made,
+    }
+}
+
+/// That the account is the one that may not use the organization, if that is why.
+fn no_access(error: azure::Error, account: Option<&str>) -> Error {
+    let azure::Error::SignedOut { organization, refusal } = &error else { return error.into() };
+    let who = account.unwrap_or("this account");
+    let hint = match refusal.reason {
+        http::Reason::NotAMember => format!(
+            "sign in with the account that uses it, or ask an administrator of {organization} to add {who}"
+        ),
+        http::Reason::NeverSeen => {
+            format!("open {} once in a browser as {who}, then sign in again", organization.url())
+        }
+        // It is good at Microsoft, so it is one of another directory.
+        http::Reason::SignedOut => format!(
+            "sign in with the account that uses it; if {who} is that one, name the organization's directory with `--tenant`"
+        ),
+        _ => return error.into(),
+    };
+    let context = format!("{who} can't use {organization}");
+    Error::from(error).without_hints().context(context).hint(hint)
+}
+
+/// Takes back a token that was made and is of no use any more. Where that fails it is told, for it
+/// goes on being valid.
+pub(super) fn revoke_quietly(
+    context: &Context,
+    organization: &Organization,
+    maker: &Credential,
+    useless: Option<&Credential>,
+) {
+    let Some(Credential::Pat(Pat { id: Some(id), .. })) = useless else { return };
+    let revoked = with_identity(context, maker, |identity| identity.revoke_token(organization, id));
+    if let Err(error) | Ok(Err(error)) = revoked.map(|done| done.map_err(Error::from)) {
+        error
+            .without_hints()
+            .context("the token made before could not be revoked")
+            .hint(format!("revoke it at {}", organization.tokens_page()))
+            .warn(&context.ui);
+    }
+}
+
+/// Revokes a token that was made here, signing in for it.
+///
+/// # Errors
+/// Nobody signed in, or the service did not revoke it.
+pub(in crate::commands) fn revoke(
+    context: &Context,
+    organization: &Organization,
+    id: &str,
+) -> Result<(), Error> {
+    let authority = authority(context, organization, None)?;
+    let (entra, _) = entra(context, &authority, super::microsofts(context))?;
+    with_identity(context, &entra, |identity| identity.revoke_token(organization, id))??;
+    Ok(())
+}
+
+fn with_identity<T>(
+    context: &Context,
+    credential: &Credential,
+    work: impl FnOnce(&Identity<'_>) -> T,
+) -> Result<T, Error> {
+    let (base, accounts) = context.identity_urls()?;
+    let client = context.trusted_client(&base)?;
+    let wait = |why: &str, pause| context.wait(why, pause);
+    Ok(work(&Identity {
+        client: &client,
+        base: &base,
+        accounts: &accounts,
+        credential,
+        headers: Vec::new(),
+        wait: &wait,
+    }))
+}

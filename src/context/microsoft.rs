@@ -1,0 +1,104 @@
+//! What a sign-in with a Microsoft account needs of the world: where Microsoft is, as which program, a browser.
+
+use url::Url;
+
+use super::Context;
+use crate::error::{Error, Kind};
+use crate::http::Client;
+use crate::signin::microsoft::{CLIENT, LOGIN_URL};
+use crate::text::visible_within;
+
+/// Where the service makes tokens, and where it knows the organizations of an account.
+const IDENTITY_URL: &str = "https://vssps.dev.azure.com";
+const ACCOUNTS_URL: &str = "https://app.vssps.visualstudio.com";
+/// The most characters of this computer's name in that of a token.
+const MACHINE: usize = 60;
+
+impl Context {
+    /// Where Microsoft's sign-in is.
+    pub fn login_url(&self) -> &str {
+        self.environment.get("GIT_VSTS_LOGIN_URL").unwrap_or(LOGIN_URL)
+    }
+
+    /// The client for Microsoft's sign-in, which nothing of a repository's own configuration touches.
+    ///
+    /// # Errors
+    /// Settings that can't be used.
+    pub fn login_client(&self) -> Result<Client, Error> {
+        self.trusted_client(&parsed(self.login_url())?)
+    }
+
+    /// As which program a person signs in.
+    ///
+    /// # Errors
+    /// A setting that is no id.
+    pub fn client_id(&self) -> Result<String, Error> {
+        let set = self.environment.get("GIT_VSTS_CLIENT_ID");
+        let id = match set {
+            Some(id) => id,
+            None => self.configuration()?.trusted("vsts.clientId").unwrap_or(CLIENT),
+        };
+        match id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            true => Ok(id.to_owned()),
+            false => {
+                let id = visible_within(id, 60);
+                Err(Error::message(Kind::Usage, format!("`{id}` is no id of a program"))
+                    .hint("see `GIT_VSTS_CLIENT_ID` and `git config --show-origin vsts.clientId`"))
+            }
+        }
+    }
+
+    /// Where tokens are made, and where the organizations of an account are known.
+    ///
+    /// # Errors
+    /// An override that is no URL.
+    pub fn identity_urls(&self) -> Result<(Url, Url), Error> {
+        let get = |name| self.environment.get(name);
+        match get("GIT_VSTS_SPS_URL").or_else(|| get("GIT_VSTS_AZURE_URL")) {
+            Some(instead) => Ok((parsed(instead)?, parsed(instead)?)),
+            None => Ok((parsed(IDENTITY_URL)?, parsed(ACCOUNTS_URL)?)),
+        }
+    }
+
+    /// Whether there is a browser for whoever sits here: not over SSH, where it would open elsewhere or as text.
+    pub fn has_browser(&self) -> bool {
+        let is_set = |name: &str| self.environment.raw(name).is_some();
+        if is_set("BROWSER") {
+            return true;
+        }
+        let is_remote = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].into_iter().any(is_set);
+        let is_desktop = cfg!(any(windows, target_os = "macos"))
+            || ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].into_iter().any(is_set);
+        is_desktop && !is_remote
+    }
+
+    /// Opens an address in the browser of whoever sits here.
+    ///
+    /// # Errors
+    /// None could be started.
+    pub fn open_in_browser(&self, url: &Url) -> Result<(), String> {
+        if !self.has_browser() {
+            return Err("there is no display here".to_owned());
+        }
+        let mut options = webbrowser::BrowserOptions::new();
+        // What it prints would stand in the middle of a dialogue.
+        options.with_suppress_output(true);
+        webbrowser::open_browser_with_options(webbrowser::Browser::Default, url.as_str(), &options)
+            .map_err(|error| error.to_string())
+    }
+
+    /// This computer, as the list of a person's tokens shall name it.
+    pub fn machine(&self) -> String {
+        #[cfg(unix)]
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        #[cfg(not(unix))]
+        let name = self.environment.get("COMPUTERNAME").unwrap_or_default().to_owned();
+        let name = visible_within(&name, MACHINE);
+        if name.is_empty() { "a computer".to_owned() } else { name }
+    }
+}
+
+fn parsed(url: &str) -> Result<Url, Error> {
+    // Overrides were looked at when the context was made.
+    Url::parse(url).map_err(|error| Error::new(Kind::Usage, error))
+}

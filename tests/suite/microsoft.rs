@@ -1,0 +1,392 @@
+//! `git vsts login` with a Microsoft account.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use double::Step;
+use snapbox::{IntoData as _, assert_data_eq, str};
+
+use crate::sandbox::{Output, Sandbox};
+
+const ADA: &str = "ada@contoso.com";
+
+/// Signs in in the browser, without a terminal.
+fn web(sandbox: &Sandbox, arguments: &[&str]) -> Output {
+    let browser = sandbox.browser(ADA);
+    let output = sandbox.run([&["login", "contoso", "--web"], arguments].concat());
+    browser.join().unwrap();
+    output
+}
+
+fn device(sandbox: &Sandbox, arguments: &[&str]) -> Output {
+    sandbox.run([&["login", "contoso", "--device"], arguments].concat())
+}
+
+/// The requests of the program itself.
+fn asked(sandbox: &Sandbox) -> Vec<String> {
+    let requests = sandbox.azure.requests().into_iter();
+    let own = requests.filter(|request| request.header("user-agent") != Some("browser"));
+    own.map(|request| request.to_string()).collect()
+}
+
+#[test]
+fn a_sign_in_in_the_browser_makes_a_token_for_this_organization_alone() {
+    let sandbox = Sandbox::new();
+    let browser = sandbox.browser(ADA);
+    let output = sandbox.run(["login", "contoso", "--web"]);
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
+git uses it too: set in /home/.gitconfig
+[exit 0]
+
+"#]].raw());
+    let landing = browser.join().unwrap();
+    assert_eq!(landing.status, 200);
+    assert!(landing.page.contains("<h1>Signed in as ada@contoso.com</h1>"), "{}", landing.page);
+    let made = sandbox.contoso().tokens_made();
+    let [token] = &*made else { panic!("{made:?}") };
+    assert_eq!((&*token.scopes, token.revoked), ("vso.code_manage vso.project", false));
+    assert!(token.name.starts_with("git vsts on "), "{}", token.name);
+    let kept = fs::read_to_string(sandbox.credentials()).unwrap();
+    assert!(kept.contains(&token.secret) && kept.contains(&token.id), "{kept}");
+    assert!(!kept.contains("refresh"), "{kept}");
+    assert_data_eq!(
+        asked(&sandbox).join("\n"),
+        str![[r#"
+GET /contoso/_apis/connectionData?api-version=7.1-preview 401
+POST /4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/token 200
+POST /contoso/_apis/tokens/pats?api-version=7.2-preview.1 200
+GET /contoso/_apis/connectionData?api-version=7.1-preview 200
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_sign_in_by_a_code_needs_no_browser_here() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .azure
+        .microsoft()
+        .next_user_code("ABCD-EFGH")
+        .approves_after(1, ADA)
+        .poll_interval(Some(0));
+    assert_data_eq!(
+        device(&sandbox, &[]).to_string(),
+        str![[r#"
+--- stderr
+On any device, open https://azure/common/oauth2/deviceauth
+and type the code ABCD-EFGH
+Do so only if you have started this yourself.
+Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
+git uses it too: set in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(sandbox.contoso().tokens_made().len(), 1);
+}
+
+#[test]
+fn where_tokens_are_forbidden_the_sign_in_itself_is_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.contoso().forbids_tokens();
+    assert_data_eq!(web(&sandbox, &[]).to_string(), str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Keeping the Microsoft sign-in itself: the policies of contoso forbid personal access tokens (disablePatCreationPolicyViolation)
+Signed in to contoso as ada@contoso.com; kept the sign-in, which renews itself, in a file that only you can read
+git uses it too: set in /home/.gitconfig
+[exit 0]
+
+"#]].raw());
+    let kept = fs::read_to_string(sandbox.credentials()).unwrap();
+    assert!(kept.contains("\"kind\":\"entra\""), "{kept}");
+    assert_data_eq!(web(&sandbox, &["--credential", "pat"]).to_string(), str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+error: the policies of contoso forbid personal access tokens (disablePatCreationPolicyViolation)
+hint: keep the sign-in itself: `--credential entra`
+[exit 4]
+
+"#]].raw());
+}
+
+#[test]
+fn a_capped_life_is_asked_for_once_more_and_shorter() {
+    let sandbox = Sandbox::new();
+    sandbox.contoso().caps_tokens_at(7);
+    assert_data_eq!(web(&sandbox, &[]).to_string(), str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
+git uses it too: set in /home/.gitconfig
+[exit 0]
+
+"#]].raw());
+    assert_eq!(sandbox.contoso().tokens_made().len(), 1);
+}
+
+#[test]
+fn signing_in_again_replaces_and_revokes_what_was_made_before() {
+    let sandbox = Sandbox::new();
+    assert_eq!(web(&sandbox, &[]).status, 0);
+    assert_eq!(web(&sandbox, &[]).status, 0);
+    let revoked: Vec<_> = sandbox.contoso().tokens_made().iter().map(|it| it.revoked).collect();
+    assert_eq!(revoked, [true, false]);
+    let browser = sandbox.browser(ADA);
+    let output = sandbox.run(["logout", "contoso", "--revoke"]);
+    browser.join().unwrap();
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Forgot the sign-in to contoso as ada@contoso.com
+The token was revoked
+git no longer uses it: taken out of /home/.gitconfig
+[exit 0]
+
+"#]].raw());
+    assert!(sandbox.contoso().tokens_made().iter().all(|it| it.revoked));
+}
+
+#[test]
+fn an_account_without_access_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.azure.organization("fabrikam").person("eve@fabrikam.com", "Eve");
+    let browser = sandbox.browser("eve@fabrikam.com");
+    let output = sandbox.run(["login", "contoso", "--web", "--tenant", "organizations"]);
+    browser.join().unwrap();
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+Opening https://azure/organizations/oauth2/v2.0/authorize?… (or visit it yourself)
+error: eve@fabrikam.com can't use contoso
+  caused by: contoso did not accept the sign-in: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource (TF400813)
+hint: sign in with the account that uses it; if eve@fabrikam.com is that one, name the organization's directory with `--tenant`
+[exit 4]
+
+"#]].raw());
+    assert!(!sandbox.credentials().exists());
+}
+
+#[test]
+fn an_account_of_the_same_directory_without_access_is_named_too() {
+    let sandbox = Sandbox::new();
+    let tenant = "11111111-2222-3333-4444-555555555555";
+    sandbox.contoso().tenant(tenant);
+    sandbox.azure.microsoft().account("eve@contoso.com", "Eve", tenant);
+    let browser = sandbox.browser("eve@contoso.com");
+    let output = sandbox.run(["login", "contoso", "--web"]);
+    browser.join().unwrap();
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+Opening https://azure/11111111-2222-3333-4444-555555555555/oauth2/v2.0/authorize?… (or visit it yourself)
+error: eve@contoso.com can't use contoso
+  caused by: this account has no access to contoso: The user '7247af8f-2ba3-446f-afe4-e96a8b55b714' is not authorized to access this resource (TF400813)
+hint: sign in with the account that uses it, or ask an administrator of contoso to add eve@contoso.com
+[exit 4]
+
+"#]].raw());
+}
+
+#[test]
+fn what_microsoft_refuses_is_told_in_plain_words() {
+    for (step, code, expected) in [
+        (
+            Step::Answer,
+            65004,
+            str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+error: Microsoft refused the sign-in: it was declined (AADSTS65004)
+hint: sign in again
+hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+[exit 4]
+
+"#]],
+        ),
+        (
+            Step::Code,
+            53003,
+            str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+error: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
+hint: use the network or the device that your administrator allows, such as the company's VPN
+hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+[exit 4]
+
+"#]],
+        ),
+        (
+            Step::Code,
+            99999,
+            str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+error: Microsoft refused the sign-in: invalid_grant: AADSTS99999: The sign-in was not successful.
+hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+[exit 4]
+
+"#]],
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.azure.microsoft().refuse(step, code);
+        let browser = sandbox.browser(ADA);
+        let output = sandbox.run(["login", "contoso", "--web"]);
+        let landing = browser.join().unwrap();
+        assert!(landing.page.contains("<h1>Not signed in</h1>"), "{}", landing.page);
+        assert_data_eq!(output.to_string(), expected.raw());
+    }
+    for (code, expected) in [
+        (
+            530_033,
+            str![[r#"
+--- stderr
+error: Microsoft refused the sign-in: the organization does not allow codes for another device (AADSTS530033)
+hint: sign in in the browser, with `--web`
+hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+[exit 4]
+
+"#]],
+        ),
+        (
+            65001,
+            str![[r#"
+--- stderr
+error: Microsoft refused the sign-in: an administrator has to allow this program first (AADSTS65001)
+hint: ask an administrator of your directory to allow Visual Studio, as which git vsts signs in
+hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+[exit 4]
+
+"#]],
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.azure.microsoft().refuse(Step::DeviceCode, code);
+        assert_data_eq!(device(&sandbox, &[]).to_string(), expected.raw());
+    }
+}
+
+#[test]
+fn an_organization_that_is_not_there_is_said_to_be_missing() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.run(["login", "contosoo", "--web"]);
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
+--- stderr
+error: there is no organization contosoo
+hint: check its spelling: it is the part after https://dev.azure.com/ in the browser
+[exit 1]
+
+"#]]
+        .raw()
+    );
+    assert!(asked(&sandbox).iter().all(|request| !request.contains("oauth2")));
+}
+
+/// A repository with a remote for `contoso/shop/web`, and a Microsoft sign-in that is kept itself.
+fn kept_itself() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.contoso().repository("shop", "web");
+    assert_eq!(web(&sandbox, &["--credential", "entra"]).status, 0);
+    sandbox.repository();
+    let _ = sandbox.git(["remote", "add", "origin", &sandbox.url("contoso/shop/_git/web")]);
+    sandbox.azure.clear_requests();
+    sandbox.set("GIT_TERMINAL_PROMPT", "0");
+    sandbox
+}
+
+#[test]
+fn a_sign_in_is_renewed_before_it_ends_and_where_the_service_ended_it() {
+    let sandbox = kept_itself();
+    let renewals = || sandbox.azure.microsoft().accepted("refresh_token");
+    assert_eq!(sandbox.run(["push", "--quiet"]).to_string(), str_of_push());
+    assert_eq!(renewals(), 0);
+    // Our clock says that it is good, and the service that it is not.
+    sandbox.azure.microsoft().expire_access_tokens();
+    sandbox.commit("file", "two\n", "Two");
+    assert_eq!(sandbox.run(["push", "--quiet"]).to_string(), str_of_push());
+    assert_eq!(renewals(), 1);
+    // Tokens that always end within five minutes are renewed each time, by git's helper too.
+    sandbox.azure.microsoft().access_tokens_last(200).expire_access_tokens();
+    sandbox.commit("file", "three\n", "Three");
+    assert_eq!(sandbox.run(["push", "--quiet"]).to_string(), str_of_push());
+    let before = renewals();
+    let _ = sandbox.git(["fetch", "--quiet"]);
+    assert_eq!(renewals(), before + 1);
+    assert_eq!(sandbox.run(["status", "--offline"]).status, 0);
+    assert_eq!(renewals(), before + 1);
+}
+
+fn str_of_push() -> &'static str {
+    "--- stdout\nhttps://azure/contoso/shop/_git/web\n[exit 0]\n"
+}
+
+#[test]
+fn a_sign_in_that_can_not_be_renewed_is_forgotten_and_why_is_told() {
+    let sandbox = kept_itself();
+    sandbox.azure.microsoft().expire_access_tokens().revoke_refresh_tokens();
+    assert_data_eq!(sandbox.run(["push"]).to_string(), str![[r#"
+--- stderr
+warning: the sign-in to contoso has ended
+  caused by: Microsoft refused the sign-in: the sign-in was revoked, or has ended (AADSTS50173)
+hint: sign in again: `git vsts login contoso`
+error: contoso did not accept the sign-in: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource (TF400813)
+hint: sign in with `git vsts login contoso`
+[exit 4]
+
+"#]].raw());
+    let sandbox = kept_itself();
+    sandbox.azure.microsoft().access_tokens_last(100);
+    assert_eq!(web(&sandbox, &["--credential", "entra"]).status, 0);
+    sandbox.azure.microsoft().refuse(Step::Renewal, 700_082);
+    assert_data_eq!(
+        sandbox.run(["push"]).to_string(),
+        str![[r#"
+--- stderr
+warning: the sign-in to contoso has ended
+  caused by: Microsoft refused the sign-in: the sign-in was revoked, or has ended (AADSTS700082)
+hint: sign in again: `git vsts login contoso`
+error: not signed in to contoso
+hint: sign in with `git vsts login contoso`, or set `GIT_VSTS_PAT` to a token
+[exit 4]
+
+"#]]
+        .raw()
+    );
+    assert!(!sandbox.credentials().exists());
+}
+
+#[test]
+fn twenty_at_once_renew_a_sign_in_that_rotates_without_losing_it() {
+    let sandbox = kept_itself();
+    let microsoft = sandbox.azure.microsoft();
+    microsoft.rotates().access_tokens_last(100);
+    assert_eq!(web(&sandbox, &["--credential", "entra"]).status, 0);
+    microsoft.access_tokens_last(3600);
+    let host = sandbox.azure.url().trim_start_matches("http://").to_owned();
+    let asked = format!("protocol=http\nhost={host}\npath=contoso/shop/_git/web\n\n");
+    let children: Vec<_> = (0..20)
+        .map(|_| {
+            let program = sandbox.program();
+            let mut command = sandbox.command(&program, ["credential", "get"], &sandbox.work());
+            let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = piped.spawn().unwrap();
+            child.stdin.take().unwrap().write_all(asked.as_bytes()).unwrap();
+            child
+        })
+        .collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.stdout.starts_with(b"username="), "{output:?}");
+    }
+    // The first one renewed, and the others found what it kept.
+    assert_eq!(microsoft.accepted("refresh_token"), 1);
+    assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
+}
