@@ -155,6 +155,41 @@ pub fn ask_organization(context: &Context, flag: &str) -> Result<Organization, E
     Ok(service.organization(&answer)?)
 }
 
+/// What stands for the list of a person's organizations, and is no name of one.
+const LIST: &str = "list yours";
+
+/// The organization that a command is about; none where a person wants to see a list first.
+///
+/// # Errors
+/// As [`organization`].
+pub fn organization_or_list(
+    context: &Context,
+    given: Option<&str>,
+    flag: &str,
+) -> Result<Option<Organization>, Error> {
+    if given.is_some() || !context.ui.can_ask() {
+        return organization(context, given, flag).map(Some);
+    }
+    if let Some(organization) = known_organization(context)? {
+        return Ok(Some(organization));
+    }
+    let service = &context.service;
+    let is_one = |text: &str| match text {
+        LIST => Ok(()),
+        text => service.organization(text).map(drop).map_err(|error| error.to_string()),
+    };
+    let answer = context.ui.ask(Question {
+        prompt: "Organization",
+        default: Some(LIST.to_owned()),
+        flag,
+        validate: &is_one,
+    })?;
+    Ok(Some(answer)
+        .filter(|answer| answer != LIST)
+        .map(|it| service.organization(&it))
+        .transpose()?)
+}
+
 /// The project, chosen from those that the account can see, or asked for where they can't be listed.
 pub fn ask_project(
     context: &Context,

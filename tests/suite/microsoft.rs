@@ -390,3 +390,61 @@ fn twenty_at_once_renew_a_sign_in_that_rotates_without_losing_it() {
     assert_eq!(microsoft.accepted("refresh_token"), 1);
     assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
 }
+
+#[test]
+fn who_names_no_organization_chooses_from_those_of_the_account() {
+    let sandbox = Sandbox::new();
+    sandbox.azure.organization("fabrikam").person(ADA, "Ada Lovelace").project("shop");
+    let tenant = "11111111-2222-3333-4444-555555555555";
+    sandbox.contoso().tenant(tenant);
+    sandbox.azure.organization("fabrikam").tenant(tenant);
+    let _browser = sandbox.browser(ADA);
+    let (shown, status) = sandbox
+        .on_terminal(["login"])
+        .expect("Organization (list yours):")
+        .answer("")
+        .expect("Organization:")
+        .press("\u{1b}[B\r")
+        .end();
+    assert_data_eq!(
+        shown,
+        str![[r#"
+? Organization: list yours
+Opening https://azure/organizations/oauth2/v2.0/authorize?… (or visit it yourself)
+? Organization: fabrikam
+Signed in to fabrikam as ada@contoso.com; kept a token in a file that only you can read until DATE
+git uses it too: set in /home/.gitconfig
+"#]]
+        .raw()
+    );
+    assert_eq!(status, 0);
+    assert_eq!(sandbox.azure.organization("fabrikam").tokens_made().len(), 1);
+}
+
+#[test]
+fn on_a_terminal_it_is_asked_how() {
+    let sandbox = Sandbox::new();
+    let token = sandbox.token("contoso");
+    let (shown, status) = sandbox
+        .on_terminal(["login", "contoso"])
+        .expect("Sign in")
+        .press("\u{1b}[B\r")
+        .expect("Token for contoso:")
+        .answer(&token)
+        .end();
+    assert_data_eq!(
+        shown,
+        str![[r#"
+? Sign in: with a personal access token that you paste
+A personal access token signs you in. In the browser, make one at
+https://azure/contoso/_usersSettings/tokens
+with the scope "Code: read, write & manage". It is shown there once:
+copy it and paste it here, where nothing of it is shown.
+? Token for contoso: ********
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+git uses it too: set in /home/.gitconfig
+"#]]
+        .raw()
+    );
+    assert_eq!(status, 0);
+}

@@ -28,6 +28,13 @@ pub(super) fn sign_in(
     organization: &Organization,
     wish: &Wish,
 ) -> Result<Proved, Error> {
+    if let Some((entra, account)) = wish.signed_in.clone() {
+        match make(context, organization, wish, entra, account.as_deref()) {
+            // It is good, but of another directory than the organization's.
+            Err(error) if error.is_refused_sign_in() => {}
+            made => return made,
+        }
+    }
     let authority = authority(context, organization, wish.tenant.as_deref())?;
     loop {
         let (entra, account) = entra(context, &authority, wish.how)?;
@@ -43,6 +50,32 @@ pub(super) fn sign_in(
             made => return made,
         }
     }
+}
+
+/// A Microsoft sign-in, and whose it is.
+pub(super) type SignedIn = (Credential, Option<String>);
+
+/// An organization that was chosen from those of an account.
+pub(super) struct Chosen {
+    pub organization: Organization,
+    pub signed_in: SignedIn,
+}
+
+/// Signs in, and lets the person choose one of the organizations that the account may use.
+pub(super) fn choose(context: &Context, how: How, tenant: Option<&str>) -> Result<Chosen, Error> {
+    let configured = context.configuration()?.trusted("vsts.tenant");
+    let tenant = tenant.or(configured).unwrap_or("organizations");
+    let authority = Authority::new(context.login_url(), tenant)?;
+    let (entra, account) = entra(context, &authority, how)?;
+    let names = with_identity(context, &entra, |identity| identity.organizations())??;
+    let who = account.as_deref().unwrap_or("this account");
+    if names.is_empty() {
+        return Err(Error::message(Kind::SignedOut, format!("{who} is in no organization"))
+            .hint("make one at https://aex.dev.azure.com, or sign in with another account"));
+    }
+    let chosen = context.ui.choose("Organization", &names, 0, "ORG")?;
+    let organization = context.service.organization(&names[chosen])?;
+    Ok(Chosen { organization, signed_in: (entra, account) })
 }
 
 /// Where the accounts of an organization sign in: the organization itself knows.

@@ -84,10 +84,26 @@ impl Login {
             context.git()?;
             context.use_file();
         }
-        let organization = names::organization(context, self.organization.as_deref(), "ORG")?;
+        let given = self.organization.as_deref();
+        let (organization, how, signed_in) = match self.takes_a_token() {
+            true => (names::organization(context, given, "ORG")?, None, None),
+            false => match names::organization_or_list(context, given, "ORG")? {
+                Some(organization) => (organization, None, None),
+                // Only Microsoft knows which there are, and only of who has signed in there.
+                None => {
+                    let how = if self.device { How::Device } else { microsofts(context) };
+                    let chosen = microsoft::choose(context, how, self.tenant.as_deref())?;
+                    (chosen.organization, Some(how), Some(chosen.signed_in))
+                }
+            },
+        };
         name_overrides(context);
         let wish = Wish {
-            how: self.how(context, &organization)?,
+            how: match how {
+                Some(how) => how,
+                None => self.how(context, &organization)?,
+            },
+            signed_in,
             keep: match self.credential {
                 Some(keep) => keep,
                 None => configured_keep(context)?,
@@ -102,6 +118,10 @@ impl Login {
             warn_of_store(context);
         }
         warn_of_environment(context, &organization)
+    }
+
+    fn takes_a_token(&self) -> bool {
+        self.pat || self.pat_stdin
     }
 
     fn how(&self, context: &Context, organization: &Organization) -> Result<How, Error> {
@@ -127,7 +147,7 @@ pub(super) fn usual(context: &Context, organization: &Organization) -> Result<Wi
         false => How::Question,
     };
     let keep = configured_keep(context)?;
-    Ok(Wish { how, keep, days: None, tenant: None, setup: Setup::Wire })
+    Ok(Wish { how, signed_in: None, keep, days: None, tenant: None, setup: Setup::Wire })
 }
 
 fn microsofts(context: &Context) -> How {
@@ -186,6 +206,8 @@ pub(super) enum Setup {
 pub(super) struct Wish {
     /// How.
     pub how: How,
+    /// A Microsoft sign-in that there is already.
+    signed_in: Option<microsoft::SignedIn>,
     /// What to keep after a Microsoft sign-in.
     pub keep: Keep,
     /// For how many days a token is made.
