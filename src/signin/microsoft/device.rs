@@ -65,6 +65,9 @@ impl Microsoft<'_> {
         let is_own =
             Url::parse(self.authority.base()).is_ok_and(|base| base.origin() == page.origin());
         let is_known = page.scheme() == "https" && (HOSTS.contains(&host) || PAGES.contains(&host));
+        if host.is_empty() {
+            return Err(no_token());
+        }
         if !is_own && !is_known {
             return Err(Error::UnknownHost { host: visible_within(host, 100) });
         }

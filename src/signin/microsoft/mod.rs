@@ -447,3 +447,6 @@ fn account_of(id_token: &str) -> Option<String> {
     let name = claims.preferred_username.or(claims.upn).or(claims.email)?;
     Some(visible_within(&name, SHOWN)).filter(|name| !name.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! Of the sign-in, against the double's Microsoft, with a clock that only moves where it is waited.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::thread;
+
+use double::{Answer, Double, Rule};
+use serde_json::json;
+
+use super::*;
+use crate::http::Settings;
+
+const ADA: &str = "ada@contoso.com";
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Microsoft, one account, and a clock.
+struct World {
+    double: Double,
+    client: Client,
+    now: Cell<Timestamp>,
+}
+
+impl World {
+    fn new() -> Self {
+        let double = Double::start();
+        double.organization("contoso").person(ADA, "Ada Lovelace");
+        let client = Client::new(&Settings { plain: true, ..Settings::default() }).unwrap();
+        Self { double, client, now: Cell::new(Timestamp::now()) }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Microsoft<'_>) -> T) -> T {
+        let authority = Authority::new(self.double.url(), "organizations").unwrap();
+        let now = || self.now.get();
+        work(&Microsoft::new(&self.client, &authority, CLIENT, &now).unwrap())
+    }
+
+    /// A sign-in in the browser, to its end.
+    fn sign_in(&self) -> Result<Tokens, Error> {
+        self.with(|microsoft| {
+            let attempt = microsoft.begin()?;
+            let (player, address) = (self.double.microsoft(), attempt.url.to_string());
+            let browser = thread::spawn(move || player.sign_in_at(&address, ADA));
+            let ended = microsoft.end(attempt, LIMIT);
+            let tokens = ended.map(|(tokens, landed)| {
+                landed.show("Signed in", "");
+                tokens
+            });
+            browser.join().unwrap();
+            tokens
+        })
+    }
+
+    /// A sign-in by a code, and the pauses between its polls in seconds.
+    fn by_code(&self) -> (Result<Tokens, Error>, Vec<u64>) {
+        let pauses: RefCell<Vec<u64>> = RefCell::default();
+        let tokens = self.with(|microsoft| {
+            let code = microsoft.device_code()?;
+            microsoft.use_code(&code, &|time, _| {
+                pauses.borrow_mut().push(time.as_secs());
+                self.now.set(self.now.get().checked_add(time).unwrap());
+            })
+        });
+        (tokens, pauses.into_inner())
+    }
+
+    /// The next answer to a request for tokens.
+    fn answer_with_token(&self, answer: &serde_json::Value) {
+        self.double.answer(Rule::any("…/oauth2/v2.0/token").times(1), Answer::json(200, answer));
+    }
+}
+
+fn shown<T>(result: Result<T, Error>) -> String {
+    result.map(drop).map_err(|error| error.to_string()).unwrap_err()
+}
+
+#[test]
+fn each_try_asks_with_a_state_and_a_challenge_of_its_own() {
+    let world = World::new();
+    let (mut states, mut challenges) = (BTreeSet::new(), BTreeSet::new());
+    world.with(|microsoft| {
+        for _ in 0..100 {
+            let attempt = microsoft.begin().unwrap();
+            let get = |name: &str| {
+                let mut pairs = attempt.url.query_pairs().filter(|(met, _)| met == name);
+                let value = pairs.next().map(|(_, value)| value.into_owned());
+                assert!(pairs.next().is_none(), "{name} twice");
+                value.unwrap_or_default()
+            };
+            assert_eq!(get("client_id"), CLIENT);
+            assert_eq!(get("response_type"), "code");
+            assert_eq!(get("response_mode"), "form_post");
+            assert_eq!(get("prompt"), "select_account");
+            assert_eq!(get("code_challenge_method"), "S256");
+            assert_eq!(get("redirect_uri"), attempt.listener.redirect_uri());
+            assert_eq!(get("scope"), SCOPES.join(" "));
+            assert_eq!(get("client_secret"), "");
+            assert!((43..=128).contains(&attempt.verifier.expose_secret().len()));
+            assert!(!attempt.url.as_str().contains(attempt.verifier.expose_secret()));
+            states.insert(get("state"));
+            challenges.insert(get("code_challenge"));
+        }
+    });
+    assert_eq!((states.len(), challenges.len()), (100, 100));
+    assert!(states.iter().all(|state| state.len() == 43));
+}
+
+#[test]
+fn a_sign_in_in_the_browser_brings_tokens_and_a_name() {
+    let world = World::new();
+    let tokens = world.sign_in().unwrap();
+    assert_eq!(tokens.account.as_deref(), Some(ADA));
+    assert!(tokens.refresh_token.is_some());
+    let lifetime = tokens.expires.duration_since(world.now.get()).as_secs();
+    assert!((3000..=5400).contains(&lifetime), "{lifetime}");
+    // The verifier has gone to the token endpoint and nowhere else.
+    let requests = world.double.requests();
+    assert!(requests.iter().all(|request| !request.to_string().contains("code_verifier")));
+}
+
+#[test]
+fn a_code_of_another_authority_is_not_redeemed() {
+    let world = World::new();
+    world.double.microsoft().names_issuer();
+    assert!(world.sign_in().is_ok());
+    let world = World::new();
+    world.double.microsoft().names_other_issuer("https://evil.example/\u{202e}tenant");
+    assert_eq!(
+        shown(world.sign_in()),
+        "the answer in the browser is of another sign-in, https://evil.example/\\u{202e}tenant"
+    );
+    assert_eq!(world.double.microsoft().redemptions(), []);
+}
+
+#[test]
+fn what_is_no_token_is_none_and_is_not_shown() {
+    let good = json!({"token_type": "Bearer", "access_token": "hunter2", "expires_in": 3600});
+    for (field, value) in [
+        ("token_type", json!("pop")),
+        ("token_type", json!(null)),
+        ("access_token", json!("")),
+        ("access_token", json!("hunter2\r\nX-Evil: 1")),
+        ("access_token", json!("hunter2 hunter2")),
+        ("access_token", json!(null)),
+        ("expires_in", json!("hunter2")),
+    ] {
+        let world = World::new();
+        let mut answer = good.clone();
+        answer[field] = value;
+        world.answer_with_token(&answer);
+        let error = world.sign_in().unwrap_err();
+        assert_eq!(error.to_string(), "127.0.0.1 answered without a token that can be used");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+    let world = World::new();
+    world.answer_with_token(&good);
+    let tokens = world.sign_in().unwrap();
+    assert!(tokens.refresh_token.is_none() && tokens.account.is_none());
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_apart_from_a_refusal() {
+    for (answer, said) in [
+        (Answer::status(503), "unavailable"),
+        (Answer::html_page(), ""),
+        (Answer::redirect("https://evil.example/"), "evil.example"),
+        (Answer::reset(), ""),
+        (Answer::json(200, &json!("x".repeat(LARGEST))), ""),
+    ] {
+        let world = World::new();
+        world.double.answer(Rule::any("…/oauth2/v2.0/token"), answer);
+        let error = world.sign_in().unwrap_err();
+        assert!(matches!(error, Error::Http(_)), "{error:?}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_code_is_polled_no_faster_than_microsoft_says() {
+    let world = World::new();
+    world.double.microsoft().poll_interval(Some(5)).slows_down().approves_after(3, ADA);
+    let (tokens, pauses) = world.by_code();
+    assert!(tokens.is_ok(), "{tokens:?}");
+    assert!(pauses.iter().all(|pause| *pause >= 5), "{pauses:?}");
+    assert!(pauses.last().is_some_and(|pause| *pause >= 10), "{pauses:?}");
+    let world = World::new();
+    // Without an interval it is five seconds (RFC 8628, section 3.2).
+    world.double.microsoft().poll_interval(None).approves_after(2, ADA);
+    assert_eq!(world.by_code().1, [5, 5]);
+}
+
+#[test]
+fn a_code_that_nobody_uses_ends_with_its_time() {
+    let world = World::new();
+    // Entra tells the browser alone that it is blocked.
+    world.double.microsoft().poll_interval(Some(60)).blocks_devices();
+    let (tokens, pauses) = world.by_code();
+    assert_eq!(shown(tokens), "nobody used the code within 15 minutes");
+    assert_eq!(pauses.iter().sum::<u64>(), 900);
+}
+
+#[test]
+fn a_code_that_is_declined_or_ended_by_microsoft_ends_the_wait() {
+    let world = World::new();
+    world.double.microsoft().poll_interval(Some(1)).declines_after(1);
+    assert!(shown(world.by_code().0).starts_with("Microsoft refused the sign-in: it was declined"));
+    let world = World::new();
+    world.double.microsoft().poll_interval(Some(1)).expires_after(1);
+    assert_eq!(shown(world.by_code().0), "nobody used the code within 15 minutes");
+}
+
+#[test]
+fn a_network_that_is_gone_ends_the_wait_for_a_code() {
+    let world = World::new();
+    world.double.microsoft().poll_interval(Some(1));
+    world.double.answer(Rule::any("…/oauth2/v2.0/token"), Answer::reset());
+    let (tokens, pauses) = world.by_code();
+    assert!(matches!(tokens, Err(Error::Http(_))), "{tokens:?}");
+    assert_eq!(pauses.len(), 4, "{pauses:?}");
+    // One that comes back does not.
+    let world = World::new();
+    world.double.microsoft().poll_interval(Some(1)).approves_after(1, ADA);
+    world.double.answer(Rule::any("…/oauth2/v2.0/token").times(3), Answer::reset());
+    assert!(world.by_code().0.is_ok());
+}
+
+#[test]
+fn a_code_is_shown_for_a_page_of_microsofts_alone() {
+    let answer = |page: &str, code: &str| {
+        json!({"device_code": "d", "user_code": code, "verification_uri": page, "expires_in": 900,
+            "message": "\u{1b}[2Jcome here"})
+    };
+    for (page, code, said) in [
+        ("https://evil.example/device", "ABCD", "evil.example is no host of Microsoft's sign-in"),
+        (
+            "http://microsoft.com/devicelogin",
+            "ABCD",
+            "microsoft.com is no host of Microsoft's sign-in",
+        ),
+        (
+            "https://microsoft.com.evil.example/",
+            "ABCD",
+            "microsoft.com.evil.example is no host of Microsoft's sign-in",
+        ),
+        ("javascript:alert(1)", "ABCD", "127.0.0.1 answered without a token that can be used"),
+        (
+            "https://microsoft.com/devicelogin",
+            "AB\u{1b}[2JCD",
+            "127.0.0.1 answered without a token that can be used",
+        ),
+        (
+            "https://microsoft.com/devicelogin",
+            "",
+            "127.0.0.1 answered without a token that can be used",
+        ),
+    ] {
+        let world = World::new();
+        world
+            .double
+            .answer(Rule::any("…/oauth2/v2.0/devicecode"), Answer::json(200, &answer(page, code)));
+        let code = world.with(|microsoft| microsoft.device_code());
+        assert_eq!(shown(code), said, "{page}");
+    }
+    let world = World::new();
+    let right = answer("https://microsoft.com/devicelogin", "ABCD-EFGH");
+    world.double.answer(Rule::any("…/oauth2/v2.0/devicecode"), Answer::json(200, &right));
+    let code = world.with(|microsoft| microsoft.device_code()).unwrap();
+    assert_eq!(
+        (&*code.user_code, code.page.as_str()),
+        ("ABCD-EFGH", "https://microsoft.com/devicelogin")
+    );
+}
+
+#[test]
+fn a_renewal_brings_the_next_refresh_token_and_says_when_it_is_the_end() {
+    let world = World::new();
+    world.double.microsoft().rotates();
+    let first = world.sign_in().unwrap().refresh_token.unwrap();
+    let second = world.with(|microsoft| microsoft.renew(&first)).unwrap();
+    assert!(second.refresh_token.is_some_and(|it| it.expose_secret() != first.expose_secret()));
+    // Used twice, it ends them all.
+    let error = world.with(|microsoft| microsoft.renew(&first)).unwrap_err();
+    assert!(error.is_end(), "{error}");
+    let world = World::new();
+    let token = world.sign_in().unwrap().refresh_token.unwrap();
+    world.double.answer(Rule::any("…/oauth2/v2.0/token"), Answer::status(503));
+    let error = world.with(|microsoft| microsoft.renew(&token)).unwrap_err();
+    assert!(!error.is_end(), "{error}");
+}
+
+#[test]
+fn the_tenant_is_the_one_that_the_organization_names() {
+    const BASE: &str = "https://login.microsoftonline.com";
+    let of = |tenant: Option<&str>, challenges: &[&str]| {
+        let authority = Authority::of_organization(BASE, tenant, challenges);
+        authority.map(|it| it.tenant().to_owned()).map_err(|error| error.to_string())
+    };
+    let uri = |uri: &str| format!("Bearer authorization_uri={uri}");
+    for (tenant, challenge, expected) in [
+        (Some("4D5EEC41-5E32-464F-A026-2AF287746F91"), "", "4d5eec41-5e32-464f-a026-2af287746f91"),
+        (Some(NO_TENANT), "", "organizations"),
+        (Some(" "), &*uri("https://login.windows.net/contoso.com"), "contoso.com"),
+        (None, &uri("https://login.microsoftonline.com/contoso.com"), "contoso.com"),
+        (
+            None,
+            &uri("\"https://login.microsoftonline.com/contoso.com\", Basic realm=\"x\""),
+            "contoso.com",
+        ),
+        (
+            None,
+            "TFS-Federated, Bearer AUTHORIZATION_URI=https://sts.windows.net/contoso.com/",
+            "contoso.com",
+        ),
+        (None, "Bearer", "organizations"),
+        (None, "Basic realm=\"https://tfsprod.visualstudio.com/\"", "organizations"),
+        (None, &uri("http://login.microsoftonline.com/contoso.com"), "organizations"),
+    ] {
+        assert_eq!(of(tenant, &[challenge]), Ok(expected.to_owned()), "{challenge}");
+    }
+    for (tenant, challenge, expected) in [
+        (
+            None,
+            &*uri("https://evil.example/contoso.com"),
+            "evil.example is no host of Microsoft's sign-in",
+        ),
+        (
+            None,
+            &uri("https://login.microsoftonline.com.evil.example/x"),
+            "login.microsoftonline.com.evil.example is no host of Microsoft's sign-in",
+        ),
+        (Some("../evil"), "", "../evil is no tenant: it is an id or a domain"),
+        (Some("a/b"), "", "a/b is no tenant: it is an id or a domain"),
+        (
+            None,
+            &uri("https://login.microsoftonline.com/%2e%2e"),
+            " is no tenant: it is an id or a domain",
+        ),
+    ] {
+        assert_eq!(of(tenant, &[challenge]), Err(expected.to_owned()), "{challenge}");
+    }
+}
