@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{Error, VERSION, model};
+use super::{Error, VERSION, model, passing_through};
 use crate::credential::{Credential, Pat};
 use crate::http::{self, CONTENT_TYPE, Client, HeaderName, Method, Request, Wait};
 use crate::remote::Organization;
@@ -235,7 +235,7 @@ impl Identity<'_> {
     fn signed(&self, request: Request) -> Request {
         let mut request = request.authorization(self.credential.authorization());
         request.headers.clone_from(&self.headers);
-        request
+        passing_through(request, self.credential)
     }
 
     fn send<T: serde::de::DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {

@@ -514,7 +514,16 @@ impl Azure<'_> {
         url.query_pairs_mut().extend_pairs(query);
         let mut request = Request::new(method, url).authorization(self.credential.authorization());
         request.headers.clone_from(&self.headers);
-        request
+        passing_through(request, self.credential)
+    }
+}
+
+/// The service takes the token of a personal account only where the request says so, and would take a work account of
+/// the same address for the personal one: so only where the organization names no directory.
+fn passing_through(request: Request, credential: &Credential) -> Request {
+    match credential.may_be_personal() {
+        true => request.header(HeaderName::from_static("x-vss-forcemsapassthrough"), "true"),
+        false => request,
     }
 }
 

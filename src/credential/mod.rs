@@ -148,6 +148,12 @@ impl Credential {
         }
     }
 
+    /// Whether it is of an account that chose its own directory, since the organization names none: one of
+    /// personal accounts.
+    pub fn may_be_personal(&self) -> bool {
+        matches!(self, Self::Entra(entra) if entra.tenant == "organizations")
+    }
+
     /// Whether this is the secret that signs its requests.
     pub fn is_signed_by(&self, secret: &SecretString) -> bool {
         self.signing_secret().is_some_and(|(own, _)| same_text(own, secret))

@@ -193,6 +193,125 @@ hint: sign in with the account that uses it, or ask an administrator of contoso 
 }
 
 #[test]
+fn an_organization_of_personal_accounts_takes_one() {
+    let sandbox = Sandbox::new();
+    sandbox.contoso().personal_accounts();
+    assert_data_eq!(
+        web(&sandbox, &[]).to_string(),
+        str![[r#"
+--- stderr
+Opening https://azure/organizations/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
+git uses it too: set in /home/.gitconfig
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(sandbox.contoso().tokens_made().len(), 1);
+    let asked = sandbox.azure.requests();
+    let is_token = |request: &&double::Request| request.to_string().contains("/tokens/pats");
+    let request = asked.iter().find(is_token).unwrap();
+    assert_eq!(request.header("x-vss-forcemsapassthrough"), Some("true"));
+}
+
+#[test]
+fn a_code_that_nobody_used_is_told_with_what_else_to_do() {
+    let sandbox = Sandbox::new();
+    let microsoft = sandbox.azure.microsoft();
+    microsoft.next_user_code("ABCD-EFGH").poll_interval(Some(0)).expires_after(1);
+    assert_data_eq!(
+        device(&sandbox, &[]).to_string(),
+        str![[r#"
+--- stderr
+On any device, open https://azure/common/oauth2/deviceauth
+and type the code ABCD-EFGH
+Do so only if you have started this yourself.
+error: nobody used the code within 15 minutes
+hint: sign in again; where the other device says that it is not allowed, use `--web`
+[exit 4]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn how_long_and_what_is_kept_can_be_said() {
+    let sandbox = Sandbox::new();
+    assert_eq!(web(&sandbox, &["--expires", "3"]).status, 0);
+    let made = sandbox.contoso().tokens_made();
+    let ends: jiff::Timestamp = made[0].valid_to.parse().unwrap();
+    let hours = ends.duration_since(jiff::Timestamp::now()).as_hours();
+    assert!((71..=72).contains(&hours), "{hours}");
+    for (arguments, expected) in [
+        (
+            &["--expires", "0"][..],
+            str![[r#"
+--- stderr
+error: invalid value '0' for '--expires <DAYS>': 0 is not in 1..=366
+
+For more information, try `-h`.
+[exit 2]
+
+"#]],
+        ),
+        (
+            &["--credential", "password"],
+            str![[r#"
+--- stderr
+error: invalid value 'password' for '--credential <KIND>'
+  [possible values: auto, pat, entra]
+
+For more information, try `-h`.
+[exit 2]
+
+"#]],
+        ),
+        (
+            &["--tenant", "../evil"],
+            str![[r#"
+--- stderr
+error: ../evil is no tenant: it is an id or a domain
+[exit 2]
+
+"#]],
+        ),
+        (
+            &["--pat-stdin"],
+            str![[r#"
+--- stderr
+error: the argument '--web' cannot be used with '--pat-stdin'
+
+Usage: git vsts login --web <ORG>
+
+For more information, try `-h`.
+[exit 2]
+
+"#]],
+        ),
+    ] {
+        let output = sandbox.run([&["login", "contoso", "--web"], arguments].concat());
+        assert_data_eq!(output.to_string(), expected.raw());
+    }
+    let _ = sandbox.git(["config", "--global", "vsts.credential", "maybe"]);
+    assert_data_eq!(
+        sandbox.run(["login", "contoso", "--web"]).to_string(),
+        str![[r#"
+--- stderr
+error: vsts.credential is `maybe`, which is no kind
+hint: the kinds are `auto`, `pat` and `entra`
+[exit 2]
+
+"#]]
+        .raw()
+    );
+    let _ = sandbox.git(["config", "--global", "vsts.credential", "entra"]);
+    assert_eq!(web(&sandbox, &[]).status, 0);
+    assert!(fs::read_to_string(sandbox.credentials()).unwrap().contains("refresh_token"));
+}
+
+#[test]
 fn what_microsoft_refuses_is_told_in_plain_words() {
     for (step, code, expected) in [
         (
