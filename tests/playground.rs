@@ -2,19 +2,26 @@
 //!
 //! `cargo run --example playground` does the main job in front of the reader. With `-- COMMAND …`
 //! it runs that command in the same surroundings and ends with its status; with `-- --shell` it
-//! opens a shell in them.
+//! opens a shell in them, where a Microsoft sign-in opens your own browser: any password does. The
+//! organization `strict` forbids tokens, `short` caps them at seven days, and ada@contoso.com has no
+//! access to `closed`.
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 
 use double::{Double, Token};
 
 const ORGANIZATION: &str = "contoso";
 const PROJECT: &str = "shop";
+const ADA: &str = "ada@contoso.com";
+/// The directory of all the organizations.
+const TENANT: &str = "6f2d8a14-3c0b-4a51-9b57-0d1e5a7c9f42";
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
@@ -53,7 +60,11 @@ impl Playground {
         // Whoever plays may ask for what is not there.
         double.expect_unserved();
         let contoso = double.organization(ORGANIZATION);
-        contoso.person("ada@contoso.com", "Ada Lovelace").project(PROJECT);
+        contoso.tenant(TENANT).person(ADA, "Ada Lovelace").project(PROJECT);
+        let other = |name| double.organization(name).tenant(TENANT);
+        other("strict").person(ADA, "Ada Lovelace").project(PROJECT).forbids_tokens();
+        other("short").person(ADA, "Ada Lovelace").project(PROJECT).caps_tokens_at(7);
+        other("closed").person("eve@contoso.com", "Eve").project(PROJECT);
         let token = contoso.token(
             Token::new()
                 .scopes("vso.code_manage vso.project_manage")
@@ -84,14 +95,58 @@ impl Playground {
         self.step(&copy, "git push", None)?;
         self.step(&work, "git pull", None)?;
 
+        println!("With a Microsoft account, where the double plays browser and person\n");
+        for organization in ["contoso", "short", "strict"] {
+            self.web(&work, organization, true)?;
+        }
+        self.web(&work, "closed", false)?;
+        let microsoft = self.double.microsoft();
+        microsoft.poll_interval(Some(0)).approves_after(1, ADA);
+        self.step(&work, "git vsts login contoso --device", None)?;
+        self.commit(&work, "<p>Every day</p>", "Say on which days")?;
+        self.step(&work, "git vsts push", None)?;
+        self.commit(&work, "<p>But Monday</p>", "Say when not")?;
+        self.step(&work, "git push", None)?;
+
         let bare = self.scratch.path().join("server/contoso/shop/web.git");
         println!("The repository that received it:");
         println!("$ git log --oneline main");
         let log = self.quietly(&bare, &["log", "--oneline", "main"])?;
         print!("{log}");
         match log.lines().count() {
-            3 => Ok(()),
-            count => Err(format!("three commits were pushed, and {count} arrived").into()),
+            5 => Ok(()),
+            count => Err(format!("five commits were pushed, and {count} arrived").into()),
+        }
+    }
+
+    /// Signs in in the browser, which may be refused.
+    fn web(&self, directory: &Path, organization: &str, is_welcome: bool) -> Result<()> {
+        let pipe = self.scratch.path().join("visited");
+        let browser = self.scratch.path().join("browser");
+        if !pipe.exists() {
+            let made = Command::new("mkfifo").arg(&pipe).status()?;
+            if !made.success() {
+                return Err("mkfifo failed".into());
+            }
+            let script = format!("#!/bin/sh\nprintf '%s' \"$1\" >'{}'\n", pipe.display());
+            fs::write(&browser, script)?;
+            fs::set_permissions(&browser, fs::Permissions::from_mode(0o755))?;
+        }
+        let microsoft = self.double.microsoft();
+        let person = thread::spawn(move || {
+            let address = fs::read_to_string(&pipe).unwrap_or_default();
+            microsoft.sign_in_at(&address, ADA).status
+        });
+        let line = format!("git vsts login {organization} --web");
+        println!("$ {line}");
+        let mut command = self.command("sh".as_ref());
+        command.env("BROWSER", &browser).args(["-c", &line]).current_dir(directory);
+        let status = command.stdin(Stdio::null()).stderr(std::io::stdout()).status()?;
+        println!();
+        let landed = person.join().map_err(|_| "the browser was not opened")?;
+        match (status.success() == is_welcome, landed) {
+            (true, 200) => Ok(()),
+            _ => Err(format!("`{line}` ended with {status}, and the browser with {landed}").into()),
         }
     }
 
