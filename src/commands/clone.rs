@@ -7,9 +7,9 @@ use secrecy::SecretString;
 use super::place::{self, Place, Wanted};
 use super::{remote_add, wire};
 use crate::azure::Lookup;
-use crate::context::{Context, SignIn, Source, Store};
+use crate::context::{Context, HANDED_TO, HANDED_TOKEN, SignIn, Source, Store};
 use crate::error::Error;
-use crate::remote::RemoteUrl;
+use crate::remote::{Organization, RemoteUrl};
 use crate::repository::{self, Helper};
 
 /// Clone a repository of Azure DevOps
@@ -38,7 +38,7 @@ impl Clone {
         let helper = Helper {
             url: url.organization.url(),
             helper: context.program()?.setting()?,
-            token: not_kept(&sign_in),
+            variables: not_kept(&url.organization, &sign_in),
         };
         let directory = self.directory.clone().or_else(|| folder_of(&url));
         let clone = repository::Clone {
@@ -70,13 +70,17 @@ fn find(context: &Context, place: &Place, sign_in: &SignIn) -> Result<RemoteUrl,
     }
 }
 
-/// A token that the helper can't find by itself.
-fn not_kept(sign_in: &SignIn) -> Option<SecretString> {
+/// The variables that let the helper find what it can't find by itself, and that let it be no freer
+/// with it than this run is: a hook and a submodule of another organization can ask it too.
+fn not_kept(organization: &Organization, sign_in: &SignIn) -> Vec<(&'static str, SecretString)> {
+    let Some((secret, _)) = sign_in.credential.signing_secret() else { return Vec::new() };
+    let for_this_one =
+        || vec![(HANDED_TO, organization.key().into()), (HANDED_TOKEN, secret.clone())];
     match sign_in.source {
-        Source::Store(Store::Keychain | Store::File) => None,
-        Source::Store(Store::None) | Source::Environment(_) => {
-            sign_in.credential.signing_secret().map(|(secret, _)| secret.clone())
-        }
+        Source::Store(Store::Keychain | Store::File) => Vec::new(),
+        Source::Store(Store::None) | Source::Environment(HANDED_TOKEN) => for_this_one(),
+        // The helper has the rules of each variable.
+        Source::Environment(variable) => vec![(variable, secret.clone())],
     }
 }
 

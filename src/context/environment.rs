@@ -12,6 +12,18 @@ use crate::credential::same_text;
 /// them, and none of them is ever stored.
 pub const TOKENS: [&str; 3] = ["GIT_VSTS_PAT", "AZURE_DEVOPS_EXT_PAT", "SYSTEM_ACCESSTOKEN"];
 
+/// A token that nothing keeps, as a run of ours hands it to the helper below the git that it starts;
+/// nobody sets it by hand. Unlike [`TOKENS`] it is for one organization alone, that of
+/// [`HANDED_TO`]: a hook or a submodule of that clone could ask for any other.
+pub const HANDED_TOKEN: &str = "_GIT_VSTS_HANDED_TOKEN";
+
+/// The key of the organization ([`Organization::key`](crate::remote::Organization::key)) that
+/// [`HANDED_TOKEN`] is for.
+pub const HANDED_TO: &str = "_GIT_VSTS_HANDED_TO";
+
+/// Every variable that holds a secret, which no child gets unless it is handed it by name.
+pub const SECRETS: [&str; 4] = [TOKENS[0], TOKENS[1], TOKENS[2], HANDED_TOKEN];
+
 /// The variables that change where the service is looked for.
 pub const OVERRIDES: [&str; 4] =
     ["GIT_VSTS_AZURE_URL", "GIT_VSTS_SPS_URL", "GIT_VSTS_LOGIN_URL", "GIT_VSTS_CLIENT_ID"];
@@ -89,9 +101,17 @@ impl Environment {
         Ok(None)
     }
 
+    /// The token that another run of ours handed on for the organization of this key. Where its
+    /// organization is not said it is for none.
+    pub fn handed_on(&self, organization: &str) -> Option<Token> {
+        self.get(HANDED_TO).filter(|key| *key == organization)?;
+        let token = self.get(HANDED_TOKEN)?.into();
+        Some(Token { variable: HANDED_TOKEN, token })
+    }
+
     /// Whether a variable for tokens holds this one, be it the one that is used or not.
     pub fn holds(&self, token: &SecretString) -> bool {
-        let set = TOKENS.iter().filter_map(|variable| self.get(variable));
+        let set = SECRETS.iter().filter_map(|variable| self.get(variable));
         set.map(|value| value.trim().into()).any(|value| same_text(&value, token))
     }
 
@@ -146,6 +166,8 @@ mod tests {
         for (token, holds) in [("one", true), ("two", true), ("three", false), ("", false)] {
             assert_eq!(environment.holds(&token.into()), holds, "{token}");
         }
+        let handed_on = Environment::from_pairs([(HANDED_TOKEN, "one")]);
+        assert!(handed_on.holds(&"one".into()), "what came so would be kept");
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::signin::pat;
 use crate::ui::{Interrupt, Ui};
 use crate::wiring::{GlobalFile, Program};
 
-pub use environment::{Environment, OVERRIDES, TOKENS, Token};
+pub use environment::{Environment, HANDED_TO, HANDED_TOKEN, OVERRIDES, SECRETS, TOKENS, Token};
 
 /// How long the keychain may take to answer, in seconds.
 const KEYCHAIN_PATIENCE: Duration = Duration::from_secs(3);
@@ -194,7 +194,7 @@ impl Context {
 
     /// The git on this computer, if there is one.
     pub fn git_if_any(&self) -> Option<&Git> {
-        self.git.get_or_init(|| Git::find(self.environment.raw("PATH"), &TOKENS).ok()).as_ref()
+        self.git.get_or_init(|| Git::find(self.environment.raw("PATH"), &SECRETS).ok()).as_ref()
     }
 
     /// git's effective configuration here. Settings of the repository's own that are not obeyed are
@@ -390,16 +390,24 @@ impl Context {
 
     /// The token of the environment that may go to an organization, if one is set.
     ///
-    /// A pipeline's own token is for the organization that it runs in, and for no other.
+    /// A pipeline's own token is for the organization that it runs in, and one that another run of
+    /// ours hands on for that which it names; neither is for any other.
     ///
     /// # Errors
     /// A variable that a pipeline should have replaced, or a `SYSTEM_COLLECTIONURI` that is none.
     pub fn environment_token(&self, organization: &Organization) -> Result<Option<Token>, Error> {
-        let Some(Token { variable, token }) = self.token_of_environment()? else { return Ok(None) };
+        let handed_on = || {
+            let token = self.environment.handed_on(&organization.key())?;
+            self.ui.conceal(&token.token);
+            Some(token)
+        };
+        let Some(Token { variable, token }) = self.token_of_environment()? else {
+            return Ok(handed_on());
+        };
         let collection = self.environment.get("SYSTEM_COLLECTIONURI");
         let its = collection.and_then(|uri| self.service.organization(uri).ok());
         match variable {
-            PIPELINE_TOKEN if its.as_ref() != Some(organization) => Ok(None),
+            PIPELINE_TOKEN if its.as_ref() != Some(organization) => Ok(handed_on()),
             _ => Ok(Some(Token { variable, token })),
         }
     }
@@ -616,12 +624,14 @@ mod tests {
 
     #[test]
     fn a_token_of_the_environment_goes_where_it_may() {
+        let key = Service::default().organization("contoso").unwrap().key();
         let pipeline = ("SYSTEM_ACCESSTOKEN", "token");
         let here = ("SYSTEM_COLLECTIONURI", "https://dev.azure.com/Contoso/");
         let old = ("SYSTEM_COLLECTIONURI", "https://contoso.visualstudio.com/");
         let elsewhere = ("SYSTEM_COLLECTIONURI", "https://dev.azure.com/fabrikam/");
         let junk = ("SYSTEM_COLLECTIONURI", "https://evil.example/contoso");
-        let table: [(&[_], Option<&str>); 9] = [
+        let handed_on = (HANDED_TOKEN, "token");
+        let table: [(&[_], Option<&str>); 14] = [
             (&[], None),
             (&[("GIT_VSTS_PAT", "token")], Some("GIT_VSTS_PAT")),
             (&[("AZURE_DEVOPS_EXT_PAT", "token"), pipeline], Some("AZURE_DEVOPS_EXT_PAT")),
@@ -631,6 +641,11 @@ mod tests {
             (&[pipeline, old], Some("SYSTEM_ACCESSTOKEN")),
             (&[pipeline, elsewhere], None),
             (&[pipeline, junk], None),
+            (&[handed_on, (HANDED_TO, &key)], Some(HANDED_TOKEN)),
+            (&[handed_on, (HANDED_TO, &key), pipeline, elsewhere], Some(HANDED_TOKEN)),
+            (&[handed_on, (HANDED_TO, "https://dev.azure.com/fabrikam")], None),
+            (&[handed_on, (HANDED_TO, "contoso")], None),
+            (&[handed_on], None),
         ];
         for (variables, variable) in table {
             let (context, _) = context(variables);
@@ -639,5 +654,7 @@ mod tests {
             assert_eq!(token.as_ref().map(|it| it.variable), variable, "{variables:?}");
             assert!(token.is_none_or(|it| it.token.expose_secret() == "token"));
         }
+        let (context, _) = context(&[handed_on, (HANDED_TO, &key)]);
+        assert!(context.environment_token_for_any().unwrap().is_none(), "it is for one alone");
     }
 }

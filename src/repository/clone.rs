@@ -9,10 +9,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Git;
 use super::git::{Error, failed};
 
-/// The variable that hands a token to our helper below another git. That git's environment can be read by this user
-/// alone, as opposed to its arguments.
-const TOKEN: &str = "GIT_VSTS_PAT";
-
 /// This program as the only credential helper of one run of git, for what lies at or below a URL.
 #[derive(Debug)]
 pub struct Helper {
@@ -20,8 +16,9 @@ pub struct Helper {
     pub url: String,
     /// The value of `credential.helper` that runs it.
     pub helper: OsString,
-    /// A token that nothing keeps, so that the helper can't find it.
-    pub token: Option<SecretString>,
+    /// Variables that this git gets beside its environment, for a helper that can't find the token by itself. They can
+    /// be read by this user alone, as opposed to arguments.
+    pub variables: Vec<(&'static str, SecretString)>,
 }
 
 impl Helper {
@@ -65,8 +62,8 @@ impl Git {
         command.args(clone.quiet.then_some("--quiet")).args(clone.options);
         // What follows is no option, whatever it begins with (CVE-2017-1000117).
         command.arg("--").arg(clone.url).args(clone.directory);
-        if let Some(token) = &clone.helper.token {
-            command.env(TOKEN, token.expose_secret());
+        for (name, value) in &clone.helper.variables {
+            command.env(name, value.expose_secret());
         }
         self.show(&mut command, "clone")
     }

@@ -221,3 +221,121 @@ Plain git does not ask `git vsts` for contoso; `git vsts setup --all-organizatio
     assert_eq!(sandbox.run(["setup", "--all-organizations"]).status, 0);
     assert_eq!(git_in(&sandbox, "web", &["fetch", "--quiet"]).to_string(), "[exit 0]\n");
 }
+
+/// A hook of git's that asks for the credential of two organizations, and says which variables that
+/// hold a token it has. The token itself is `TOKEN` there.
+fn spy(sandbox: &Sandbox, token: &str) -> impl Fn() -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let hook = sandbox.home().join("hooks/post-checkout");
+    let said = sandbox.home().join("said");
+    let host = sandbox.azure.url().trim_start_matches("http://");
+    sandbox.write_home(
+        "hooks/post-checkout",
+        &format!(
+            "#!/bin/sh\n\
+             env | sed -n 's/^\\([A-Z_]*\\(PAT\\|TOKEN\\)\\)=.*/\\1/p' | sort >'{said}'\n\
+             for organization in contoso fabrikam; do\n\
+             printf 'protocol=http\\nhost={host}\\npath=%s/shop/_git/web\\n' $organization |\n\
+             git-vsts credential get | sed -n \"s/^password=/$organization gets /p\" >>'{said}'\n\
+             done\n",
+            said = said.display()
+        ),
+    );
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let _ = sandbox.git(["config", "--global", "core.hooksPath", "~/hooks"]);
+    let token = token.to_owned();
+    move || fs::read_to_string(&said).unwrap().replace(&token, "TOKEN")
+}
+
+/// Each variable has its rule for whom it is, and keeps it below the git that clones.
+#[test]
+fn a_token_of_the_environment_is_for_the_same_organizations_in_a_hook_of_the_clone() {
+    let sandbox = filled();
+    let token = sandbox.token("contoso");
+    let said = spy(&sandbox, &token);
+    assert_eq!(sandbox.run(["logout", "--all"]).status, 0);
+    let collection = sandbox.url("contoso/");
+    let collection = ("SYSTEM_COLLECTIONURI", &*collection);
+    let pipeline = ("SYSTEM_ACCESSTOKEN", &*token);
+    let both = "contoso gets TOKEN\nfabrikam gets TOKEN\n";
+    for (number, (variables, expected)) in [
+        (&[("GIT_VSTS_PAT", &*token)][..], format!("GIT_VSTS_PAT\n{both}")),
+        (&[("AZURE_DEVOPS_EXT_PAT", &token)], format!("AZURE_DEVOPS_EXT_PAT\n{both}")),
+        // No more than the one that this run used.
+        (&[("GIT_VSTS_PAT", &token), pipeline, collection], format!("GIT_VSTS_PAT\n{both}")),
+        (&[pipeline, collection], "SYSTEM_ACCESSTOKEN\ncontoso gets TOKEN\n".to_owned()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let folder = number.to_string();
+        let mut command = sandbox.command(
+            &sandbox.program(),
+            ["clone", "contoso/shop/web", &folder],
+            &sandbox.work(),
+        );
+        let output = sandbox.finish(command.envs(variables.iter().copied()), "");
+        assert_eq!((output.status, said()), (0, expected), "{variables:?} {output}");
+    }
+}
+
+#[test]
+fn a_token_that_is_kept_is_in_no_environment() {
+    let sandbox = filled();
+    let token = sandbox.sign_in("contoso");
+    let said = spy(&sandbox, &token);
+    sandbox.set("SYSTEM_ACCESSTOKEN", &sandbox.token("fabrikam"));
+    let output = clone(&sandbox, &["contoso/shop/web"]);
+    assert_eq!((output.status, &*said()), (0, "contoso gets TOKEN\n"), "{output}");
+}
+
+/// One that was typed for this run alone is for the organization that it was typed for.
+#[test]
+fn a_token_that_only_this_run_knows_is_for_its_organization_alone() {
+    let sandbox = filled();
+    let token = sandbox.token("contoso");
+    let said = spy(&sandbox, &token);
+    assert_eq!(sandbox.run(["logout", "--all"]).status, 0);
+    sandbox.set("GIT_VSTS_STORE", "none");
+    let (shown, status) = sandbox
+        .on_terminal(["clone", "contoso/shop/web"])
+        .expect("Token for contoso:")
+        .answer(&token)
+        .end();
+    assert_eq!(status, 0, "{shown}");
+    assert_eq!(said(), "_GIT_VSTS_HANDED_TOKEN\ncontoso gets TOKEN\n");
+    assert!(sandbox.work().join("web/file").exists());
+}
+
+/// C7, for a second organization of the service itself.
+#[test]
+fn a_submodule_of_another_organization_gets_no_token_of_a_pipeline() {
+    let sandbox = filled();
+    let token = sandbox.token("contoso");
+    sandbox.azure.organization("fabrikam").repository("shop", "lib");
+    assert_eq!(sandbox.run(["setup", "--all-organizations"]).status, 0);
+    let _ = sandbox.git(["clone", "--quiet", &sandbox.url("contoso/shop/_git/web"), "."]);
+    let commit = sandbox.git(["rev-parse", "HEAD"]);
+    let url = sandbox.url("fabrikam/shop/_git/lib");
+    sandbox.write(".gitmodules", &format!("[submodule \"lib\"]\n\tpath = lib\n\turl = {url}\n"));
+    let _ = sandbox.git(["add", ".gitmodules"]);
+    let entry = format!("160000,{commit},lib");
+    let _ = sandbox.git(["update-index", "--add", "--cacheinfo", &entry]);
+    let _ = sandbox.git(["commit", "--quiet", "--message", "Add a submodule"]);
+    let _ = sandbox.git(["push", "--quiet", "origin", "main"]);
+    assert_eq!(sandbox.run(["logout", "--all"]).status, 0);
+    assert_eq!(sandbox.run(["setup", "--all-organizations"]).status, 0);
+    sandbox.azure.clear_requests();
+
+    sandbox.set("SYSTEM_ACCESSTOKEN", &token);
+    sandbox.set("SYSTEM_COLLECTIONURI", &sandbox.url("contoso/"));
+    sandbox.set("GIT_TERMINAL_PROMPT", "0");
+    let output = clone(&sandbox, &["contoso/shop/web", "copy", "--", "--recurse-submodules"]);
+    assert!(output.stderr.contains("fatal: could not read Username"), "{output}");
+    let requests = sandbox.azure.requests();
+    let (theirs, ours): (Vec<_>, Vec<_>) =
+        requests.iter().partition(|request| request.path.starts_with("/fabrikam/"));
+    assert!(ours.iter().any(|request| request.authorization.is_some()));
+    assert!(!theirs.is_empty());
+    assert!(theirs.iter().all(|request| request.authorization.is_none()), "{theirs:#?}");
+}
