@@ -52,7 +52,10 @@ impl Clone {
         // git ends by the same signal, and that is what there is to tell.
         context.ui.check()?;
         cloned?;
-        tell_whether_git_asks(context, &url, &sign_in)
+        if let Err(error) = tell_whether_git_asks(context, &url, &sign_in) {
+            error.context("plain git may not ask `git vsts` in the clone").warn(&context.ui);
+        }
+        Ok(())
     }
 }
 
@@ -90,13 +93,18 @@ fn folder_of(url: &RemoteUrl) -> Option<PathBuf> {
     (!url.https().ends_with(&format!("/{name}"))).then(|| PathBuf::from(name))
 }
 
-/// Whoever has chosen that git's configuration stays as it is hears what that means here.
+/// Whoever has chosen that git's configuration stays as it is hears what that means here. A container
+/// with a token in its environment often has no such file, and nothing to be told of it.
 fn tell_whether_git_asks(
     context: &Context,
     url: &RemoteUrl,
     sign_in: &SignIn,
 ) -> Result<(), Error> {
     let organization = &url.organization;
+    let is_of_environment = matches!(sign_in.source, Source::Environment(_));
+    if is_of_environment && !context.global_file().is_ok_and(|file| file.read().is_ok()) {
+        return Ok(());
+    }
     if !wire::cover(context, organization)? {
         let setup = match sign_in.source {
             Source::Store(Store::Keychain | Store::File) => "git vsts setup",

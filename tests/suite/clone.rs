@@ -339,3 +339,69 @@ fn a_submodule_of_another_organization_gets_no_token_of_a_pipeline() {
     assert!(!theirs.is_empty());
     assert!(theirs.iter().all(|request| request.authorization.is_none()), "{theirs:#?}");
 }
+
+/// The clone is there, whatever is the matter with git's global configuration.
+#[test]
+fn a_clone_that_is_there_is_no_failure() {
+    let sandbox = filled();
+    let token = sandbox.token("contoso");
+    sandbox.set("XDG_DATA_HOME", &sandbox.home().join(".local/share").display().to_string());
+    let mut said = String::new();
+    for (name, value) in [("GIT_CONFIG_GLOBAL", "/dev/null"), ("HOME", "")] {
+        for token in ["", &token] {
+            let folder = format!("{name}-{}", token.is_empty());
+            sandbox.set(name, value);
+            sandbox.set("GIT_VSTS_PAT", token);
+            said.push_str(&clone(&sandbox, &["contoso/shop/web", &folder]).to_string());
+        }
+        sandbox.set(name, "");
+    }
+    assert_data_eq!(
+        said,
+        str![[r#"
+--- stderr
+Cloning into 'GIT_CONFIG_GLOBAL-true'...
+warning: plain git may not ask `git vsts` in the clone
+  caused by: git's global configuration is /dev/null, which is no file
+hint: unset `GIT_CONFIG_GLOBAL`, or let it name a file
+[exit 0]
+--- stderr
+Cloning into 'GIT_CONFIG_GLOBAL-false'...
+[exit 0]
+--- stderr
+Cloning into 'HOME-true'...
+warning: plain git may not ask `git vsts` in the clone
+  caused by: there is no home directory for git's global configuration
+hint: set `HOME`
+[exit 0]
+--- stderr
+Cloning into 'HOME-false'...
+[exit 0]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_clone_is_there_where_the_global_file_can_not_be_written() {
+    let sandbox = filled();
+    let global = sandbox.home().join(".gitconfig");
+    // Another spelling of the organization is what would have to be written there.
+    let text = fs::read_to_string(&global).unwrap().replace("/contoso", "/Contoso");
+    fs::write(&global, text).unwrap();
+    sandbox.write_home(".gitconfig.lock", "");
+    assert_data_eq!(
+        clone(&sandbox, &["contoso/shop/web", "copy"]).to_string(),
+        str![[r#"
+--- stderr
+Cloning into 'copy'...
+warning: plain git may not ask `git vsts` in the clone
+  caused by: /home/.gitconfig is locked by /home/.gitconfig.lock
+hint: if no other git is at work, remove /home/.gitconfig.lock
+[exit 0]
+
+"#]]
+        .raw()
+    );
+}
