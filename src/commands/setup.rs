@@ -1,8 +1,9 @@
 use clap::Args;
 
-use super::{names, wire};
+use super::names;
+use super::wire::{self, Wired};
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::installation::{self, Group, Outcome, What};
 use crate::text::visible;
 use crate::wiring::Section;
@@ -83,9 +84,10 @@ impl Setup {
         if self.dry_run {
             return preview(context, &sections);
         }
-        let said = match wire::wire(context, &sections)? {
-            Some(file) => format!("git asks `git vsts` for {asked}: set in {file}"),
-            None => format!("git asks `git vsts` for {asked} already"),
+        let said = match wire::make_git_ask(context, &sections)? {
+            Wired::Now(file) => format!("git asks `git vsts` for {asked}: set in {file}"),
+            Wired::Already => format!("git asks `git vsts` for {asked} already"),
+            Wired::InVain => return Err(Error::printed(Kind::Failed)),
         };
         context.ui.status(format_args!("{said}"));
         Ok(())
@@ -93,15 +95,7 @@ impl Setup {
 
     fn take_back(&self, context: &Context) -> Result<(), Error> {
         if self.dry_run {
-            let file = context.global_file()?;
-            let sections = file.read()?.sections();
-            if !sections.is_empty() {
-                context.ui.status(format_args!("Would be taken out of {file}:"));
-            }
-            for section in sections {
-                context.ui.out(format_args!("[credential \"{}\"]", visible(&section.url)))?;
-            }
-            return Ok(());
+            return preview_undo(context);
         }
         match wire::unwire(context, |_| true)? {
             Some(file) => context
@@ -122,6 +116,20 @@ fn preview(context: &Context, sections: &[Section]) -> Result<(), Error> {
     }
     context.ui.status(format_args!("Would be put at the end of {file}:"));
     context.ui.out(format_args!("{}", lines.trim_end()))?;
+    Ok(())
+}
+
+/// Says which sections would be taken out.
+fn preview_undo(context: &Context) -> Result<(), Error> {
+    let there = wire::global_text(context)?.map(|(file, text)| (file, text.sections()));
+    let Some((file, sections)) = there.filter(|(_, sections)| !sections.is_empty()) else {
+        context.ui.status(format_args!("git's configuration has nothing of ours"));
+        return Ok(());
+    };
+    context.ui.status(format_args!("Would be taken out of {file}:"));
+    for section in sections {
+        context.ui.out(format_args!("[credential \"{}\"]", visible(&section.url)))?;
+    }
     Ok(())
 }
 

@@ -1,16 +1,26 @@
 //! That git asks this program for the credential of an organization.
 
+mod effect;
+
 use std::path::Path;
 
-use url::Url;
-
 use super::names;
-use crate::configuration::Helper;
 use crate::context::Context;
 use crate::error::Error;
-use crate::remote::{self, Organization};
-use crate::text::visible_within;
+use crate::remote::Organization;
 use crate::wiring::{self, GlobalFile, Reach, Section, Spot, Text};
+
+use effect::Effect;
+
+/// What became of making git ask this program.
+pub enum Wired {
+    /// It asks, as it did.
+    Already,
+    /// It asks, since this file was changed.
+    Now(GlobalFile),
+    /// It does not ask for all that it should, as was warned of.
+    InVain,
+}
 
 /// The sections that make git ask for an organization: by the address of it that is given, by those
 /// that remotes here have, since git compares paths with case, and by its older host.
@@ -41,20 +51,20 @@ pub fn host_sections(context: &Context) -> Vec<Section> {
     patterns.map(|url| Section { url, reach: Reach::Host }).collect()
 }
 
-/// Makes git ask this program, says what it may do unawares, and gives the file if that was changed.
+/// Makes git ask this program, and warns of what it does otherwise.
 ///
 /// # Errors
 /// git's global configuration can't be changed, or this program is not one to run from there.
-pub fn wire(context: &Context, sections: &[Section]) -> Result<Option<GlobalFile>, Error> {
+pub fn make_git_ask(context: &Context, sections: &[Section]) -> Result<Wired, Error> {
     let program = context.program()?;
     program.check()?;
     let helper = program.helper()?;
     let file = context.global_file()?;
     let put = |text: &mut Text| sections.iter().for_each(|section| text.add(section, &helper));
     let mut changed = edit(context, &file, sections, &helper, put)?;
-    let mut after = followers(context, sections, &helper)?;
-    if !after.is_empty() {
-        // One that stands after ours in the same file no longer does when ours is put at the end again.
+    let mut effect = Effect::read(context, &file, sections, &helper)?;
+    if !effect.is_as_meant() {
+        // What stands after ours in the same file no longer does when ours is put at the end again.
         let renew = |text: &mut Text| {
             for section in sections.iter().filter(|it| !text.is_last(&it.url)).collect::<Vec<_>>() {
                 text.renew(section, &helper);
@@ -62,23 +72,39 @@ pub fn wire(context: &Context, sections: &[Section]) -> Result<Option<GlobalFile
         };
         if edit(context, &file, sections, &helper, renew)? {
             changed = true;
-            after = followers(context, sections, &helper)?;
+            effect = Effect::read(context, &file, sections, &helper)?;
         }
-        warn_of(context, &after);
+        effect.warn(context);
     }
     if changed {
         warn_of_spot(context, &program);
     }
-    Ok(changed.then_some(file))
+    Ok(match (effect.is_asked(), changed) {
+        (false, _) => Wired::InVain,
+        (true, false) => Wired::Already,
+        (true, true) => Wired::Now(file),
+    })
+}
+
+/// [`make_git_ask`], for who only says what is new: the file, if git asks since that was changed.
+///
+/// # Errors
+/// As [`make_git_ask`].
+pub fn wire(context: &Context, sections: &[Section]) -> Result<Option<GlobalFile>, Error> {
+    Ok(match make_git_ask(context, sections)? {
+        Wired::Now(file) => Some(file),
+        Wired::Already | Wired::InVain => None,
+    })
 }
 
 /// Makes git ask for an organization in the spelling of a URL that was written here, where it asks for it in another:
-/// git compares paths with case. Says whether it asks.
+/// git compares paths with case. Says whether it was ever told to ask for it.
 ///
 /// # Errors
 /// As [`wire`].
 pub fn cover(context: &Context, organization: &Organization) -> Result<bool, Error> {
-    let there = context.global_file()?.read()?.sections();
+    let Some((_, text)) = global_text(context)? else { return Ok(false) };
+    let there = text.sections();
     let url = organization.url();
     if there.iter().any(|section| section.reach == Reach::Host || section.url == url) {
         return Ok(true);
@@ -98,11 +124,22 @@ pub fn unwire(
     context: &Context,
     chosen: impl Fn(&Section) -> bool,
 ) -> Result<Option<GlobalFile>, Error> {
-    let file = context.global_file()?;
+    let Some((file, _)) = global_text(context)? else { return Ok(None) };
     let take_out = |text: &mut Text| {
         text.remove(&chosen);
     };
     Ok(edit(context, &file, &[], &[], take_out)?.then_some(file))
+}
+
+/// git's global file and what is in it; none where the environment has git read none.
+///
+/// # Errors
+/// It can't be read.
+pub fn global_text(context: &Context) -> Result<Option<(GlobalFile, Text)>, Error> {
+    match context.global_file().and_then(|file| file.read().map(|text| (file, text))) {
+        Err(wiring::Error::SwitchedOff | wiring::Error::NamedNoFile { .. }) => Ok(None),
+        read => Ok(Some(read?)),
+    }
 }
 
 /// Whether a section is one for an organization, by whatever address of it.
@@ -159,69 +196,6 @@ fn is_read_as_meant(
         let values = git.values_in(directory, written, &key).unwrap_or_default();
         values.windows(2).any(|pair| pair[0].is_empty() && pair[1] == helper)
     })
-}
-
-/// A helper that git would hand on to what it got from ours.
-struct Follower {
-    /// What it would get the credential for.
-    url: Url,
-    text: String,
-    place: String,
-}
-
-fn followers(
-    context: &Context,
-    sections: &[Section],
-    helper: &[u8],
-) -> Result<Vec<Follower>, Error> {
-    let configuration = context.configuration_now()?;
-    let ours = String::from_utf8_lossy(helper);
-    let mut all: Vec<Follower> = Vec::new();
-    for url in urls(sections) {
-        let helpers = configuration.credential_helpers(&url);
-        let Some(at) = helpers.iter().rposition(|helper| helper.text == ours) else { continue };
-        for helper in &helpers[at + 1..] {
-            let place = place_of(context, helper);
-            if !all.iter().any(|met| met.place == place) {
-                let text = visible_within(helper.text, 60);
-                all.push(Follower { url: url.clone(), text, place });
-            }
-        }
-    }
-    Ok(all)
-}
-
-fn warn_of(context: &Context, followers: &[Follower]) {
-    for Follower { url, text, place } in followers {
-        context.ui.warning(format_args!(
-            "git hands the credential for {} on to another helper, `{text}`, set in {place}",
-            remote::without_user(url.as_str()),
-        ));
-        context.ui.hint(format_args!(
-            "take that setting out, unless that helper is to keep the credential too"
-        ));
-    }
-}
-
-fn urls(sections: &[Section]) -> impl Iterator<Item = Url> {
-    // A pattern with a star stands for any host of its kind.
-    sections.iter().filter_map(|section| Url::parse(&section.url.replace('*', "organization")).ok())
-}
-
-/// Where a setting stands, with its line where that is in a file.
-fn place_of(context: &Context, helper: &Helper<'_>) -> String {
-    let Some(origin) = helper.origin else { return format!("the {} scope", helper.scope) };
-    let Some(path) = origin.strip_prefix("file:") else {
-        return format!("the {} scope", helper.scope);
-    };
-    let path = context.directory().join(path);
-    let shown = crate::text::visible(&path.display().to_string());
-    let line =
-        std::fs::read(&path).ok().and_then(|text| wiring::line_of(&text, "helper", helper.nth));
-    match line {
-        Some(line) => format!("{shown}, line {line}"),
-        None => shown,
-    }
 }
 
 fn warn_of_spot(context: &Context, program: &wiring::Program) {

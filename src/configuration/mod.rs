@@ -141,6 +141,15 @@ pub struct Helper<'c> {
     pub nth: usize,
 }
 
+/// The credential helpers of a URL, as [`Configuration::credential_helpers`] finds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Helpers<'c> {
+    /// Those that git would ask, in its order.
+    pub asked: Vec<Helper<'c>>,
+    /// The last empty one that counts for the whole URL: it ended the list of those before it.
+    pub ended_by: Option<Helper<'c>>,
+}
+
 impl Entry {
     fn text(&self) -> &str {
         self.value.as_deref().unwrap_or_default()
@@ -274,23 +283,24 @@ impl Configuration {
     /// ends those before it.
     ///
     /// A helper for a part of the URL, or for one user there, counts too: git would hand it what others are asked for.
-    pub fn credential_helpers(&self, url: &Url) -> Vec<Helper<'_>> {
-        let Some(url) = Address::read(url.as_str(), Wildcards::Refused) else { return Vec::new() };
-        let mut helpers = Vec::new();
+    pub fn credential_helpers(&self, url: &Url) -> Helpers<'_> {
+        let mut helpers = Helpers::default();
+        let Some(url) = Address::read(url.as_str(), Wildcards::Refused) else { return helpers };
         for (index, entry) in self.entries.iter().enumerate() {
             let Some(("credential", subsection, "helper")) = key_parts(&entry.key) else {
                 continue;
             };
             let reach = subsection.map_or(Reach::All, |pattern| address::reach(pattern, &url));
-            match (reach, entry.text()) {
+            let helper = Helper {
+                text: entry.text(),
+                scope: entry.scope,
+                origin: entry.origin.as_deref(),
+                nth: self.nth_helper(index),
+            };
+            match (reach, helper.text) {
                 (Reach::None, _) | (Reach::Part, "") => {}
-                (Reach::All, "") => helpers.clear(),
-                (_, text) => helpers.push(Helper {
-                    text,
-                    scope: entry.scope,
-                    origin: entry.origin.as_deref(),
-                    nth: self.nth_helper(index),
-                }),
+                (Reach::All, "") => helpers = Helpers { asked: Vec::new(), ended_by: Some(helper) },
+                _ => helpers.asked.push(helper),
             }
         }
         helpers

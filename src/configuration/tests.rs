@@ -424,7 +424,7 @@ fn the_helpers_of_a_url_are_those_that_git_asks() {
         }
         fs::write(home.path().join("config"), file).unwrap();
         let configuration = read_with_git(home.path());
-        let helpers = configuration.credential_helpers(&url(URL));
+        let helpers = configuration.credential_helpers(&url(URL)).asked;
         let names: String = helpers.iter().map(|it| &it.text["!printf ".len()..][..1]).collect();
         assert_eq!(names, expected, "{patterns:?}");
         assert_eq!(names, asked_by_git(home.path(), URL), "{patterns:?}");
@@ -445,7 +445,7 @@ fn a_helper_for_a_part_of_a_url_is_told_too() {
         ("command", "credential.https://dev.azure.com/fabrikam.helper\nno"),
     ]);
     let helpers = configuration.credential_helpers(&url("https://dev.azure.com/contoso"));
-    let told: Vec<_> = helpers.iter().map(|it| (it.text, it.scope, it.nth)).collect();
+    let told: Vec<_> = helpers.asked.iter().map(|it| (it.text, it.scope, it.nth)).collect();
     assert_eq!(
         told,
         [
@@ -455,5 +455,8 @@ fn a_helper_for_a_part_of_a_url_is_told_too() {
             ("path", Scope::Command, 7)
         ]
     );
-    assert_eq!(helpers[0].origin, Some("file:f"));
+    assert_eq!(helpers.asked[0].origin, Some("file:f"));
+    // The one for a part ends the list for that part alone.
+    let ended_by = helpers.ended_by.unwrap();
+    assert_eq!((ended_by.scope, ended_by.nth), (Scope::Global, 1));
 }

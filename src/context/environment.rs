@@ -55,7 +55,7 @@ impl Environment {
     ) -> Self {
         let named = |(name, value): (N, V)| {
             let name = name.into().into_string().ok()?;
-            Some((folded(&name), value.into())).filter(|(_, value)| !value.is_empty())
+            Some((folded(&name), value.into()))
         };
         Self { variables: pairs.into_iter().filter_map(named).collect() }
     }
@@ -67,7 +67,13 @@ impl Environment {
 
     /// A variable as the system has it.
     pub fn raw(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(&folded(name)).map(OsString::as_os_str)
+        self.variables.get(&folded(name)).map(OsString::as_os_str).filter(|it| !it.is_empty())
+    }
+
+    /// Whether a variable is set, and to nothing: to git that is now and then another thing than one
+    /// that is not set.
+    pub fn is_empty(&self, name: &str) -> bool {
+        self.variables.get(&folded(name)).is_some_and(|value| value.is_empty())
     }
 
     /// A variable that is an absolute path; a relative one counts as unset (XDG Base Directory

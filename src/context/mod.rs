@@ -26,7 +26,7 @@ use crate::remote::{Organization, Service};
 use crate::repository::{Git, Repository};
 use crate::signin::pat;
 use crate::ui::{Interrupt, Ui};
-use crate::wiring::{GlobalFile, Program};
+use crate::wiring::{self, GlobalFile, Program};
 
 pub use environment::{Environment, HANDED_TO, HANDED_TOKEN, OVERRIDES, SECRETS, TOKENS, Token};
 
@@ -236,12 +236,16 @@ impl Context {
     /// The file of git's global configuration.
     ///
     /// # Errors
-    /// There is no home.
-    pub fn global_file(&self) -> Result<GlobalFile, Error> {
+    /// There is no home, or the environment says that git is to read none.
+    pub fn global_file(&self) -> Result<GlobalFile, wiring::Error> {
+        // git writes `~/.gitconfig` then, and does not read it.
+        if self.environment.is_empty("GIT_CONFIG_GLOBAL") {
+            return Err(wiring::Error::SwitchedOff);
+        }
         let named = self.environment.raw("GIT_CONFIG_GLOBAL");
         let named = named.map(|path| self.directory.join(path));
         let base = self.environment.path("XDG_CONFIG_HOME");
-        Ok(GlobalFile::find(named, self.environment.home(), base)?)
+        GlobalFile::find(named, self.environment.home(), base)
     }
 
     /// This program, by the path that lasts.

@@ -616,7 +616,10 @@ impl From<wiring::Error> for Error {
             "put the lines there in another way: `git vsts setup --dry-run` shows them";
         let hint = match &error {
             E::NoHome => "set `HOME`".to_owned(),
-            E::NoFile { .. } => "unset `GIT_CONFIG_GLOBAL`, or let it name a file".to_owned(),
+            E::NoFile { .. } => "move away what is there, so that git can write a file".to_owned(),
+            E::NamedNoFile { .. } | E::SwitchedOff => {
+                "unset `GIT_CONFIG_GLOBAL`, or let it name a file".to_owned()
+            }
             E::Unreadable { .. } | E::Unwritable { .. } => {
                 "check the permissions and the free space".to_owned()
             }

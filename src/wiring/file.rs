@@ -18,6 +18,7 @@ const MOST_LINKS: usize = 40;
 #[derive(Clone, Debug)]
 pub struct GlobalFile {
     path: PathBuf,
+    is_named: bool,
 }
 
 impl GlobalFile {
@@ -32,7 +33,7 @@ impl GlobalFile {
         configuration_home: Option<PathBuf>,
     ) -> Result<Self, Error> {
         if let Some(path) = named {
-            return Ok(Self { path });
+            return Ok(Self { path, is_named: true });
         }
         let own = home.as_ref().map(|home| home.join(".gitconfig"));
         let base = configuration_home.or_else(|| home.map(|home| home.join(".config")));
@@ -43,7 +44,7 @@ impl GlobalFile {
             (None, Some(other)) => other,
             (None, None) => return Err(Error::NoHome),
         };
-        Ok(Self { path })
+        Ok(Self { path, is_named: false })
     }
 
     /// Its path.
@@ -54,11 +55,14 @@ impl GlobalFile {
     /// What it holds; a file that is not there holds nothing.
     ///
     /// # Errors
-    /// [`Error::NoFile`], [`Error::Unreadable`], [`Error::Encoding`]
+    /// [`Error::NoFile`], [`Error::NamedNoFile`], [`Error::Unreadable`], [`Error::Encoding`]
     pub fn read(&self) -> Result<Text, Error> {
         let path = shown(&self.path);
         match fs::metadata(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Text::new(b"")),
+            Ok(data) if !data.is_file() && self.is_named => {
+                return Err(Error::NamedNoFile { path });
+            }
             Ok(data) if !data.is_file() => return Err(Error::NoFile { path }),
             _ => {}
         }

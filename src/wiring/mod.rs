@@ -21,12 +21,21 @@ pub enum Error {
     /// There is no home directory that the file could be in.
     #[error("there is no home directory for git's global configuration")]
     NoHome,
-    /// The environment names something that is no file, such as `/dev/null`.
+    /// Something that is no file stands in its place.
     #[error("git's global configuration is {path}, which is no file")]
     NoFile {
         /// The path, made visible.
         path: String,
     },
+    /// `GIT_CONFIG_GLOBAL` names something that is no file, such as `/dev/null` (git-config(1), "ENVIRONMENT").
+    #[error("git's global configuration is {path}, which is no file")]
+    NamedNoFile {
+        /// The path, made visible.
+        path: String,
+    },
+    /// `GIT_CONFIG_GLOBAL` is empty: git opens a file without a name, and finds none.
+    #[error("git reads no global configuration, since `GIT_CONFIG_GLOBAL` is empty")]
+    SwitchedOff,
     /// It could not be read.
     #[error("{path} can't be read")]
     Unreadable {

@@ -671,3 +671,182 @@ fn twenty_at_once_leave_it_whole() {
 fn command_with_input(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
+
+#[test]
+fn git_is_not_said_to_ask_where_an_empty_helper_ends_its_list() {
+    let sandbox = Sandbox::connected();
+    let asks = || sandbox.plain_git(["ls-remote", "--heads", "origin"]).status == 0;
+    let _ = sandbox.git(["config", "credential.helper", ""]);
+    assert!(!asks());
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    let token = sandbox.token("contoso");
+    let mut said = sandbox.run_with_stdin(["login", "contoso", "--pat-stdin"], &token).to_string();
+    for _ in 0..2 {
+        said += &sandbox.run(["setup"]).to_string();
+    }
+    let _ = sandbox.git(["config", "--unset", "credential.helper"]);
+    assert!(asks());
+    // In the same file, or in one that is included there, it is ours that can be put last.
+    let url = sandbox.url("contoso");
+    sandbox.write_home("late", &format!("[credential \"{url}\"]\n\thelper =\n\thelper = cache\n"));
+    let _ = sandbox.git(["config", "--global", "include.path", "~/late"]);
+    assert!(!asks());
+    said += &sandbox.run(["setup"]).to_string();
+    assert!(asks());
+    // One on the command line goes after every file.
+    sandbox.set("GIT_CONFIG_COUNT", "1");
+    sandbox.set("GIT_CONFIG_KEY_0", &format!("credential.{url}.helper"));
+    let mut command = sandbox.command(&sandbox.program(), ["setup"], &sandbox.work());
+    said += &sandbox.finish(command.env("GIT_CONFIG_VALUE_0", ""), "").to_string();
+    assert_data_eq!(said, str![[r#"
+--- stderr
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+warning: git does not ask `git vsts` for https://azure/contoso: an empty helper, set in /work/.git/config, line 10, ends its list of helpers
+hint: take that setting out, then run `git vsts setup`
+[exit 0]
+--- stderr
+Put 11 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
+warning: git does not ask `git vsts` for https://azure/contoso: an empty helper, set in /work/.git/config, line 10, ends its list of helpers
+hint: take that setting out, then run `git vsts setup`
+[exit 1]
+--- stderr
+warning: git does not ask `git vsts` for https://azure/contoso: an empty helper, set in /work/.git/config, line 10, ends its list of helpers
+hint: take that setting out, then run `git vsts setup`
+[exit 1]
+--- stderr
+git asks `git vsts` for contoso: set in /home/.gitconfig
+[exit 0]
+--- stderr
+warning: git does not ask `git vsts` for https://azure/contoso: an empty helper, set in the command scope, ends its list of helpers
+hint: take that setting out, then run `git vsts setup`
+[exit 1]
+
+"#]].raw());
+}
+
+#[test]
+fn nothing_is_written_where_git_reads_no_global_file() {
+    let sandbox = Sandbox::signed_in();
+    let before = global(&sandbox);
+    let mut said = String::new();
+    for name in ["", "/dev/null"] {
+        for arguments in [
+            &["login", "contoso", "--pat-stdin"][..],
+            &["setup"],
+            &["setup", "--dry-run"],
+            &["setup", "--undo"],
+            &["setup", "--undo", "--dry-run"],
+            &["logout", "contoso"],
+        ] {
+            let token = sandbox.token("contoso");
+            let mut command = sandbox.command(&sandbox.program(), arguments, &sandbox.work());
+            let output = sandbox.finish(command.env("GIT_CONFIG_GLOBAL", name), &token);
+            said += &format!("$ GIT_CONFIG_GLOBAL={name} {}\n{output}", arguments.join(" "));
+        }
+    }
+    assert_data_eq!(
+        said,
+        str![[r#"
+$ GIT_CONFIG_GLOBAL= login contoso --pat-stdin
+--- stderr
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+warning: plain git will not ask `git vsts` for contoso
+  caused by: git reads no global configuration, since `GIT_CONFIG_GLOBAL` is empty
+hint: unset `GIT_CONFIG_GLOBAL`, or let it name a file
+[exit 0]
+$ GIT_CONFIG_GLOBAL= setup
+--- stderr
+Put 11 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
+error: git reads no global configuration, since `GIT_CONFIG_GLOBAL` is empty
+hint: unset `GIT_CONFIG_GLOBAL`, or let it name a file
+[exit 1]
+$ GIT_CONFIG_GLOBAL= setup --dry-run
+--- stderr
+error: git reads no global configuration, since `GIT_CONFIG_GLOBAL` is empty
+hint: unset `GIT_CONFIG_GLOBAL`, or let it name a file
+[exit 1]
+$ GIT_CONFIG_GLOBAL= setup --undo
+--- stderr
+Removed the completion for bash from /home/.local/share/bash-completion/completions
+Removed the completion for fish from /home/.local/share/fish/vendor_completions.d
+Removed the completion for zsh from /home/.local/share/git-vsts/completions
+Removed 11 pages for `man` from /share/man/man1
+git's configuration has nothing of ours
+[exit 0]
+$ GIT_CONFIG_GLOBAL= setup --undo --dry-run
+--- stderr
+git's configuration has nothing of ours
+[exit 0]
+$ GIT_CONFIG_GLOBAL= logout contoso
+--- stderr
+Forgot the sign-in to contoso as ada@contoso.com
+The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+[exit 0]
+$ GIT_CONFIG_GLOBAL=/dev/null login contoso --pat-stdin
+--- stderr
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+warning: plain git will not ask `git vsts` for contoso
+  caused by: git's global configuration is /dev/null, which is no file
+hint: unset `GIT_CONFIG_GLOBAL`, or let it name a file
+[exit 0]
+$ GIT_CONFIG_GLOBAL=/dev/null setup
+--- stderr
+Put 11 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
+error: git's global configuration is /dev/null, which is no file
+hint: unset `GIT_CONFIG_GLOBAL`, or let it name a file
+[exit 1]
+$ GIT_CONFIG_GLOBAL=/dev/null setup --dry-run
+--- stderr
+error: git's global configuration is /dev/null, which is no file
+hint: unset `GIT_CONFIG_GLOBAL`, or let it name a file
+[exit 1]
+$ GIT_CONFIG_GLOBAL=/dev/null setup --undo
+--- stderr
+Removed the completion for bash from /home/.local/share/bash-completion/completions
+Removed the completion for fish from /home/.local/share/fish/vendor_completions.d
+Removed the completion for zsh from /home/.local/share/git-vsts/completions
+Removed 11 pages for `man` from /share/man/man1
+git's configuration has nothing of ours
+[exit 0]
+$ GIT_CONFIG_GLOBAL=/dev/null setup --undo --dry-run
+--- stderr
+git's configuration has nothing of ours
+[exit 0]
+$ GIT_CONFIG_GLOBAL=/dev/null logout contoso
+--- stderr
+Forgot the sign-in to contoso as ada@contoso.com
+The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(global(&sandbox), before);
+    sandbox.write_home("folder/.gitconfig/file", "");
+    sandbox.set("HOME", &sandbox.home().join("folder").display().to_string());
+    let output = sandbox.run(["setup", "--all-organizations"]).to_string();
+    assert_data_eq!(
+        output,
+        str![[r#"
+--- stderr
+Put 11 pages for `man` into /share/man/man1
+Put the completion for bash into /home/folder/.local/share/bash-completion/completions
+Put the completion for fish into /home/folder/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/folder/.local/share/git-vsts/completions
+error: git's global configuration is /home/folder/.gitconfig, which is no file
+hint: move away what is there, so that git can write a file
+[exit 1]
+
+"#]]
+        .raw()
+    );
+}
