@@ -631,9 +631,13 @@ impl From<wiring::Error> for Error {
                 "install git vsts in another folder, then run `git vsts setup`".to_owned()
             }
             E::WritableByOthers { path } => format!(
-                "take that right from others, `chmod o-w {}`, or install git vsts in another folder",
+                "take that right from others, `chmod go-w {}`, or install git vsts in another folder",
                 crate::text::quoted(path)
             ),
+            E::SomebodyElses { .. } => {
+                "install git vsts in a folder of your own or of root's, then run `git vsts setup`"
+                    .to_owned()
+            }
         };
         Self::new(Kind::Failed, error).hint(hint)
     }

@@ -5,6 +5,8 @@
 //! it for that organization alone (gitcredentials(7)), so that whatever serves other organizations goes on doing so.
 
 mod file;
+#[cfg(unix)]
+mod owner;
 mod program;
 
 use thiserror::Error;
@@ -89,9 +91,15 @@ pub enum Error {
         path: String,
     },
     /// Somebody else could put another program in its place.
-    #[error("everybody on this computer can write {path}")]
+    #[error("others than its owner can write {path}")]
     WritableByOthers {
         /// The file or the folder, made visible.
+        path: String,
+    },
+    /// It is neither this user's nor root's, so that its owner can do with it as they like.
+    #[error("{path} belongs to somebody else")]
+    SomebodyElses {
+        /// The file, the folder or the link, made visible.
         path: String,
     },
 }

@@ -96,22 +96,19 @@ impl Program {
         setting
     }
 
-    /// Refuses a program that anybody could exchange for another: git would run it, and hand it secrets.
+    /// Refuses a program that somebody else could exchange for another: git would run it, and hand it secrets.
     ///
     /// On Windows an access list says who can, which is the installer's to set.
     ///
     /// # Errors
-    /// [`Error::WritableByOthers`], [`Error::Gone`]
+    /// [`Error::WritableByOthers`], [`Error::SomebodyElses`], [`Error::Gone`]
     pub fn check(&self) -> Result<(), Error> {
         if !self.path.exists() {
             return Err(Error::Gone { path: shown(&self.path) });
         }
-        let real = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let all = self.path.ancestors().skip(1).chain(real.ancestors());
-        match all.into_iter().find(|path| is_writable_by_others(path)) {
-            Some(path) => Err(Error::WritableByOthers { path: shown(path) }),
-            None => Ok(()),
-        }
+        #[cfg(unix)]
+        super::owner::check(&self.path)?;
+        Ok(())
     }
 
     /// Whether it is in a place where it will not stay.
@@ -123,24 +120,6 @@ impl Program {
         }
         temporary.iter().any(|folder| path.starts_with(real(folder))).then_some(Spot::Temporary)
     }
-}
-
-/// Whether whoever has an account here can write a file, or exchange what is in a folder. Where its sticky bit is set
-/// only an entry's owner can (inode(7)), as in /tmp.
-#[cfg(unix)]
-fn is_writable_by_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    const OTHERS: u32 = 0o002;
-    const STICKY: u32 = 0o1000;
-    path.metadata().is_ok_and(|data| {
-        let mode = data.permissions().mode();
-        mode & OTHERS != 0 && !(data.is_dir() && mode & STICKY != 0)
-    })
-}
-
-#[cfg(not(unix))]
-fn is_writable_by_others(_: &Path) -> bool {
-    false
 }
 
 #[cfg(all(test, unix))]
@@ -222,21 +201,29 @@ mod tests {
         assert_eq!(check(), Ok(()));
         for (place, mode, is_refused) in [
             (&path, 0o757, true),
-            (&path, 0o775, false),
+            (&path, 0o755, false),
             (&folder, 0o777, true),
             (&folder, 0o1777, false),
             (&root.path().join("opt"), 0o757, true),
         ] {
             set(place, mode).unwrap();
-            let refused = format!("everybody on this computer can write {}", place.display());
+            let refused = format!("others than its owner can write {}", place.display());
             let expected = if is_refused { Err(refused) } else { Ok(()) };
             assert_eq!(check(), expected, "{mode:o}");
             set(place, 0o755).unwrap();
         }
-        let link = root.path().join("link");
-        symlink(&path, &link).unwrap();
-        set(&folder, 0o777).unwrap();
-        assert!(Program::at(link).check().is_err());
+        // Each link on the way says where the next folder is.
+        let (link, version) = (root.path().join("link"), root.path().join("opt/current"));
+        let elsewhere = program(&root.path().join("srv"), "git-vsts");
+        symlink(elsewhere.parent().unwrap(), &version).unwrap();
+        symlink("opt/current/git-vsts", &link).unwrap();
+        assert!(Program::at(link.clone()).check().is_ok());
+        for place in [root.path().join("opt"), root.path().join("srv"), elsewhere] {
+            set(&place, 0o757).unwrap();
+            let refused = format!("others than its owner can write {}", place.display());
+            assert_eq!(Program::at(link.clone()).check().unwrap_err().to_string(), refused);
+            set(&place, 0o755).unwrap();
+        }
     }
 
     #[test]

@@ -590,8 +590,8 @@ Put 11 pages for `man` into /home/share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
-error: everybody on this computer can write /home/it's $(here)
-hint: take that right from others, `chmod o-w '/home/it'\''s $(here)'`, or install git vsts in another folder
+error: others than its owner can write /home/it's $(here)
+hint: take that right from others, `chmod go-w '/home/it'\''s $(here)'`, or install git vsts in another folder
 [exit 1]
 
 "#]].raw());
