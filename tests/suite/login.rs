@@ -34,8 +34,7 @@ fn a_refused_token_is_not_kept() {
     let output = sandbox.run_with_stdin(["login", "contoso", "--pat-stdin"], "stale\n");
     assert_data_eq!(output.to_string(), str![[r#"
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 
@@ -65,6 +64,7 @@ copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
 git uses it too: set in /home/.gitconfig
+
 "#]]
         .raw()
     );
@@ -146,14 +146,12 @@ fn what_the_service_says_to_a_token_is_told_in_plain_words() {
     assert_data_eq!(said, str![[r#"
 == 401 and nothing
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == a redirect to the sign-in page
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == a redirect to somewhere else
@@ -163,44 +161,37 @@ hint: something on the way answered in its place: check the proxy and the addres
 [exit 5]
 == 203 and the sign-in page
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == 200 and the sign-in page
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == expired
 --- stderr
-error: the token was not kept
-  caused by: the token for contoso has expired: Access Denied: The Personal Access Token used has expired
+error: the token for contoso has expired: Access Denied: The Personal Access Token used has expired
 hint: make a new token at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == not a member
 --- stderr
-error: the token was not kept
-  caused by: this account has no access to contoso: The user '5c1f' is not authorized to access this resource (TF400813)
+error: this account has no access to contoso: The user '5c1f' is not authorized to access this resource (TF400813)
 hint: if the token is for another organization, make one at https://azure/contoso/_usersSettings/tokens, else ask to be added to contoso
 [exit 4]
 == never seen
 --- stderr
-error: the token was not kept
-  caused by: this account was never used in contoso: Please sign-in at least once as 5c1f\ada@contoso.com in a web browser to enable access to the service (TF401444)
+error: this account was never used in contoso: Please sign-in at least once as 5c1f\ada@contoso.com in a web browser to enable access to the service (TF401444)
 hint: open https://azure/contoso in a browser once, then try again
 [exit 4]
 == a global token, by the header alone
 --- stderr
-error: the token was not kept
-  caused by: contoso forbids this kind of token: The organization prohibits access by global Personal Access Tokens (PATs)
+error: contoso forbids this kind of token: The organization prohibits access by global Personal Access Tokens (PATs)
 hint: make a token for contoso alone: https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == anonymous, by the header alone
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in: Resource not available for anonymous access. Client authentication required (TF400813)
+error: contoso did not accept the sign-in: Resource not available for anonymous access. Client authentication required (TF400813)
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == a policy, by the title alone
@@ -215,8 +206,7 @@ hint: use the network or the device that your administrator allows, such as the 
 [exit 4]
 == 403 and nothing
 --- stderr
-error: the token was not kept
-  caused by: this account may not do this in contoso
+error: this account may not do this in contoso
 hint: ask an administrator of contoso whether this account may use it
 [exit 4]
 == 404 and JSON
@@ -288,20 +278,17 @@ fn what_the_double_itself_says_to_a_token() {
     assert_data_eq!(said, str![[r#"
 == expired
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == revoked
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == of another organization
 --- stderr
-error: the token was not kept
-  caused by: this account has no access to contoso: The user 'd5d970a4-6ae8-43e0-a4c3-6f18554019d0' is not authorized to access this resource (TF400813)
+error: this account has no access to contoso: The user 'd5d970a4-6ae8-43e0-a4c3-6f18554019d0' is not authorized to access this resource (TF400813)
 hint: if the token is for another organization, make one at https://azure/contoso/_usersSettings/tokens, else ask to be added to contoso
 [exit 4]
 == no such organization
@@ -311,20 +298,17 @@ hint: check its spelling: it is the part after https://dev.azure.com/ in the bro
 [exit 1]
 == Unauthorized
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == Redirect
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 == NonAuthoritative
 --- stderr
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 
@@ -1091,6 +1075,7 @@ copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
 git uses it too: set in /home/.gitconfig
+
 "#]]
         .raw()
     );
@@ -1196,8 +1181,7 @@ https://azure/contoso/_usersSettings/tokens
 with the scope "Code: read, write & manage". It is shown there once:
 copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
-error: the token was not kept
-  caused by: contoso did not accept the sign-in
+error: contoso did not accept the sign-in
 hint: it may be mistyped, expired, revoked, or for another organization: make a new one at https://azure/contoso/_usersSettings/tokens
 ? Token for contoso: ********
 error: the token has a blank in it, so it is more or less than a token
@@ -1205,6 +1189,7 @@ hint: paste the token alone, as the page shows it once, when it is made
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
 git uses it too: set in /home/.gitconfig
+
 "#]].raw());
     assert_eq!(status, 0);
 

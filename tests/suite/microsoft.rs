@@ -443,6 +443,21 @@ fn a_sign_in_is_renewed_before_it_ends_and_where_the_service_ended_it() {
     assert_eq!(renewals(), before + 1);
 }
 
+#[test]
+fn what_the_service_ended_early_costs_git_one_try() {
+    let sandbox = kept_itself();
+    assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
+    sandbox.azure.microsoft().expire_access_tokens();
+    let fetch = || {
+        let mut command = sandbox.command("git", ["fetch", "--quiet"], &sandbox.work());
+        sandbox.finish(&mut command, "")
+    };
+    // git says that it was refused, which leaves what renews it.
+    assert_eq!(fetch().status, 128);
+    assert_eq!(fetch().to_string(), "[exit 0]\n");
+    assert_eq!(sandbox.azure.microsoft().accepted("refresh_token"), 1);
+}
+
 fn str_of_push() -> &'static str {
     "--- stdout\nhttps://azure/contoso/shop/_git/web\n[exit 0]\n"
 }

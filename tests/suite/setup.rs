@@ -850,3 +850,24 @@ hint: move away what is there, so that git can write a file
         .raw()
     );
 }
+
+#[test]
+fn a_store_that_only_this_shell_has_set_is_told_where_git_shall_use_it() {
+    let sandbox = Sandbox::new();
+    let token = sandbox.token("contoso");
+    let login = || {
+        let arguments = ["login", "contoso", "--pat-stdin"];
+        let mut command = sandbox.command(&sandbox.program(), arguments, &sandbox.work());
+        // As it is printed: the sandbox leaves such warnings out.
+        let mut child = command_with_input(&mut command);
+        child.stdin.take().unwrap().write_all(token.as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
+    };
+    let warning = "warning: git finds it where GIT_VSTS_STORE is set; `git config --global vsts.store file` makes it so everywhere\n";
+    let said = login();
+    assert!(said.contains(warning), "{said}");
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    let _ = sandbox.git(["config", "--global", "vsts.store", "file"]);
+    let said = login();
+    assert!(!said.contains("GIT_VSTS_STORE"), "{said}");
+}

@@ -287,10 +287,26 @@ fn make_git_ask(context: &Context, organization: &Organization) {
         wire::sections(context, organization).and_then(|sections| wire::wire(context, &sections));
     match wired {
         Ok(None) => {}
-        Ok(Some(file)) => context.ui.status(format_args!("git uses it too: set in {file}")),
+        Ok(Some(file)) => {
+            context.ui.status(format_args!("git uses it too: set in {file}"));
+            warn_where_only_here(context);
+        }
         Err(error) => error
             .context(format!("plain git will not ask `git vsts` for {organization}"))
             .warn(&context.ui),
+    }
+}
+
+/// Whoever runs git elsewhere, such as an editor started from the desktop, has not the variables of this
+/// shell.
+fn warn_where_only_here(context: &Context) {
+    let Some(store) = context.environment.get("GIT_VSTS_STORE") else { return };
+    let lasting = context.configuration().ok().and_then(|it| it.trusted("vsts.store"));
+    if lasting.unwrap_or("keychain") != store {
+        let store = crate::text::visible_within(store, 40);
+        context.ui.warning(format_args!(
+            "git finds it where GIT_VSTS_STORE is set; `git config --global vsts.store {store}` makes it so everywhere"
+        ));
     }
 }
 

@@ -111,8 +111,7 @@ fn prove(
             let organization = organization.clone();
             Err(Error::from(azure::Error::MissingPermission { organization, refusal })
                 .without_hints()
-                .hint(hint)
-                .context("the token was not kept"))
+                .hint(hint))
         }
         Err(error) => Err(error.into()),
     }
@@ -135,5 +134,4 @@ fn refused(organization: Organization, refusal: Box<http::Refusal>) -> Error {
         Some(hint) => error.without_hints().hint(hint),
         None => error,
     }
-    .context("the token was not kept")
 }
