@@ -277,7 +277,7 @@ impl Context {
         let own = environment.path("BASH_COMPLETION_USER_DIR");
         let bash = own.or_else(|| base.as_ref().map(|base| base.join("bash-completion")));
         Ok(Places {
-            manual: Places::manual_of(program.path()),
+            manual: Places::manual_of(program.path(), environment.home().as_deref()),
             bash: bash.map(|bash| bash.join("completions")),
             fish: base.map(|base| base.join("fish/vendor_completions.d")),
             data,

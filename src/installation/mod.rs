@@ -5,7 +5,7 @@
 //! ```no_run
 //! use git_vsts::installation::{Places, put, take_back};
 //! # let (program, data): (&std::path::Path, std::path::PathBuf) = todo!();
-//! let places = Places { bash: None, fish: None, manual: Places::manual_of(program), data };
+//! let places = Places { bash: None, fish: None, manual: Places::manual_of(program, None), data };
 //! for outcome in put(&places, false)? {
 //!     println!("{:?}: {}: {:?}", outcome.group, outcome.path.display(), outcome.what);
 //! }
@@ -66,12 +66,19 @@ pub struct Places {
 }
 
 impl Places {
-    /// Where `man` looks for the pages of a program: `../share/man` beside the folder that `PATH`
+    /// Where `man` looks for the pages of a program: `../share/man` beside the folder `bin` that `PATH`
     /// names (manpath(5)). Windows has no `man`.
+    ///
+    /// None for a program in another folder, and for the `bin` of a home or of the root: a `share`
+    /// beside that is no folder that anybody expects.
     #[must_use]
-    pub fn manual_of(program: &Path) -> Option<PathBuf> {
-        let prefix = program.parent()?.parent()?;
-        (!cfg!(windows)).then(|| prefix.join("share/man/man1"))
+    pub fn manual_of(program: &Path, home: Option<&Path>) -> Option<PathBuf> {
+        let folder = program.parent().filter(|folder| folder.ends_with("bin"))?;
+        let prefix = folder.parent().filter(|prefix| prefix.parent().is_some())?;
+        let is_home = home.is_some_and(|home| {
+            prefix == home || fs::canonicalize(home).is_ok_and(|home| prefix == home)
+        });
+        (!cfg!(windows) && !is_home).then(|| prefix.join("share/man/man1"))
     }
 
     /// The lines of a person's `.zshrc` that make zsh find what was put for it.

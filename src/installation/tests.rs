@@ -23,7 +23,7 @@ impl Home {
         let root = tempfile::tempdir().unwrap();
         let share = root.path().join("home/.local/share");
         let places = Places {
-            manual: Places::manual_of(&root.path().join("prefix/bin/git-vsts")),
+            manual: Places::manual_of(&root.path().join("prefix/bin/git-vsts"), None),
             bash: Some(share.join("bash-completion/completions")),
             fish: Some(share.join("fish/vendor_completions.d")),
             data: share.join("git-vsts"),
@@ -163,7 +163,7 @@ fn another_installation_of_the_program_keeps_its_pages() {
     let home = Home::new();
     home.put();
     let mut places = home.places.clone();
-    places.manual = Places::manual_of(&home.path("other/bin/git-vsts"));
+    places.manual = Places::manual_of(&home.path("other/bin/git-vsts"), None);
     put_files(&places, &FILES, false).unwrap();
     assert!(home.path("prefix/share/man/man1/git-vsts.1").exists());
     home.take_back();
@@ -278,6 +278,26 @@ fn the_lines_for_zsh_quote_the_folder() {
             "autoload -Uz compinit && compinit"
         ]
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn pages_go_beside_a_folder_bin_that_is_no_persons_own() {
+    let home = Some(Path::new("/home/ada"));
+    for (program, expected) in [
+        ("/usr/local/bin/git-vsts", Some("/usr/local/share/man/man1")),
+        ("/home/ada/.local/bin/git-vsts", Some("/home/ada/.local/share/man/man1")),
+        ("/home/ada/.cargo/bin/git-vsts", Some("/home/ada/.cargo/share/man/man1")),
+        ("/home/ada/bin/git-vsts", None),
+        ("/home/ada/Downloads/git-vsts", None),
+        ("/home/ada/robin/git-vsts", None),
+        ("/bin/git-vsts", None),
+        ("/opt/git-vsts", None),
+        ("/git-vsts", None),
+    ] {
+        let found = Places::manual_of(Path::new(program), home);
+        assert_eq!(found.as_deref(), expected.map(Path::new), "{program}");
+    }
 }
 
 #[cfg(unix)]

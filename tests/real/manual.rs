@@ -44,8 +44,12 @@ fn git_shows_the_page_that_was_put_beside_the_program() {
     fs::create_dir_all(program.parent().unwrap()).unwrap();
     symlink(env!("CARGO_BIN_EXE_git-vsts"), &program).unwrap();
     let data = sandbox.home().join(".local/share/git-vsts");
-    let places =
-        Places { manual: Places::manual_of(&program), bash: None, fish: None, data: data.clone() };
+    let places = Places {
+        manual: Places::manual_of(&program, None),
+        bash: None,
+        fish: None,
+        data: data.clone(),
+    };
     let path = std::env::var("PATH").unwrap();
     sandbox.set("PATH", &format!("{}:{path}", program.parent().unwrap().display()));
     let help = |arguments: &[&str]| {
