@@ -52,6 +52,9 @@ impl Logout {
                 false => organizations.iter().any(is_forgotten),
             }
         });
+        if self.all {
+            tell_of_whole_hosts(context);
+        }
         for variable in set_tokens(context) {
             context.ui.warning(format_args!("{variable} is set, and is used as long as it is"));
         }
@@ -104,6 +107,18 @@ fn stop_git_asking(context: &Context, chosen: impl Fn(&Section) -> bool) {
         Err(error) => {
             error.context("git goes on asking `git vsts`").warn(&context.ui);
         }
+    }
+}
+
+/// Nobody has said that what `setup --all-organizations` wrote should end when a person signs out.
+fn tell_of_whole_hosts(context: &Context) {
+    let is_whole = |section: &Section| section.reach == Reach::Host;
+    // What can't be read was warned of.
+    let Ok(Some((_, text))) = wire::global_text(context) else { return };
+    if text.sections().iter().any(is_whole) {
+        context.ui.status(format_args!(
+            "git goes on asking `git vsts` for every organization; `git vsts setup --undo` ends that"
+        ));
     }
 }
 

@@ -31,21 +31,31 @@ pub struct Setup {
 
 impl Setup {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
-        match self.undo {
-            true => {
-                self.take_files_back(context)?;
-                self.take_back(context)
+        // Neither half needs the other, so what stops one is no reason to leave the other undone.
+        let (files, git) = match self.undo {
+            true => (self.take_files_back(context), self.take_back(context)),
+            false => (self.put_files(context), self.make_git_ask(context)),
+        };
+        match (files, git) {
+            (Err(first), Err(second)) => {
+                first.print(&context.ui);
+                Err(second)
             }
-            false => {
-                self.put_files(context)?;
-                self.make_git_ask(context)
-            }
+            (files, git) => files.and(git),
         }
     }
 
     fn put_files(&self, context: &Context) -> Result<(), Error> {
         let places = context.places()?;
         tell(context, installation::put(&places, self.dry_run)?, self.dry_run);
+        if places.manual.is_none() && !cfg!(windows) {
+            let program = context.program()?;
+            let folder = program.path().parent().unwrap_or(program.path());
+            context.ui.status(format_args!(
+                "No pages for `man`: they go beside a folder such as ~/.local/bin, and this program is in {}",
+                visible(&folder.display().to_string())
+            ));
+        }
         if context.has_shell("zsh") {
             let lines = places.zsh_lines().join("\n");
             context.ui.status(format_args!(
@@ -57,7 +67,15 @@ impl Setup {
 
     fn take_files_back(&self, context: &Context) -> Result<(), Error> {
         let outcomes = installation::take_back(&context.data_directory()?, self.dry_run)?;
+        let is_of_zsh = |it: &Outcome| it.group == Group::Zsh && matches!(it.what, What::Removed);
+        let was_in_zsh = outcomes.iter().any(is_of_zsh);
         tell(context, outcomes, self.dry_run);
+        if was_in_zsh && !self.dry_run && context.has_shell("zsh") {
+            let lines = context.places()?.zsh_lines().join("\n");
+            context.ui.status(format_args!(
+                "These lines of ~/.zshrc were for it; the second may serve other completions:\n{lines}"
+            ));
+        }
         Ok(())
     }
 
@@ -71,9 +89,9 @@ impl Setup {
             sections.extend(wire::host_sections(context));
         }
         if sections.is_empty() {
-            context.ui.status(format_args!(
-                "Nobody is signed in, so there is nothing for git to ask for; `git vsts login ORG` signs in and sets git up"
-            ));
+            context
+                .ui
+                .status(format_args!("Nobody is signed in: `git vsts login ORG` sets git up"));
             return Ok(());
         }
         let asked: Vec<String> = match self.all_organizations {
@@ -90,6 +108,12 @@ impl Setup {
             Wired::InVain => return Err(Error::printed(Kind::Failed)),
         };
         context.ui.status(format_args!("{said}"));
+        if organizations.is_empty() && context.environment.token().is_ok_and(|it| it.is_none()) {
+            context.ui.warning(format_args!("nobody is signed in, so git gets nothing there"));
+            context
+                .ui
+                .hint(format_args!("sign in with `git vsts login ORG`, or set `GIT_VSTS_PAT`"));
+        }
         Ok(())
     }
 

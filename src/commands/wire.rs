@@ -8,6 +8,7 @@ use super::names;
 use crate::context::Context;
 use crate::error::Error;
 use crate::remote::Organization;
+use crate::repository::GitError;
 use crate::wiring::{self, GlobalFile, Reach, Section, Spot, Text};
 
 use effect::Effect;
@@ -22,27 +23,32 @@ pub enum Wired {
     InVain,
 }
 
+/// In how many spellings an organization is written into the user's file. People use one or two; whoever made the
+/// repository here could use a hundred.
+const MOST_SPELLINGS: usize = 4;
+
 /// The sections that make git ask for an organization: by the address of it that is given, by those
 /// that remotes here have, since git compares paths with case, and by its older host.
 ///
+/// Names come decoded, as git compares them, so each way of writing one down is one section.
+///
 /// # Errors
-/// The repository here can't be read.
+/// The remotes of the repository here can't be read.
 pub fn sections(context: &Context, organization: &Organization) -> Result<Vec<Section>, Error> {
-    let mut urls = vec![organization.url()];
-    if let Some(repository) = context.repository()? {
+    let mut spellings = vec![organization.url()];
+    // One that is somebody else's has no say, and is no hindrance.
+    if let Ok(Some(repository)) = context.repository() {
         let remotes = names::azure_remotes(context, &repository)?.into_iter();
         let here = remotes.map(|remote| remote.url.organization);
-        urls.extend(here.filter(|it| it == organization).map(|it| it.url()));
-    }
-    urls.extend(organization.own_host_url());
-    let mut sections: Vec<Section> = Vec::new();
-    for url in urls {
-        let section = Section { url, reach: Reach::Organization };
-        if !sections.contains(&section) {
-            sections.push(section);
+        for url in here.filter(|it| it == organization).map(|it| it.url()) {
+            if !spellings.contains(&url) {
+                spellings.push(url);
+            }
         }
     }
-    Ok(sections)
+    spellings.truncate(MOST_SPELLINGS);
+    let urls = spellings.into_iter().chain(organization.own_host_url());
+    Ok(urls.map(|url| Section { url, reach: Reach::Organization }).collect())
 }
 
 /// The sections that make git ask for every organization of the service.
@@ -61,7 +67,8 @@ pub fn make_git_ask(context: &Context, sections: &[Section]) -> Result<Wired, Er
     let helper = program.helper()?;
     let file = context.global_file()?;
     let put = |text: &mut Text| sections.iter().for_each(|section| text.add(section, &helper));
-    let mut changed = edit(context, &file, sections, &helper, put)?;
+    let wish = Wish { context, file: &file, sections, helper: &helper };
+    let mut changed = wish.edit(put)?;
     let mut effect = Effect::read(context, &file, sections, &helper)?;
     if !effect.is_as_meant() {
         // What stands after ours in the same file no longer does when ours is put at the end again.
@@ -70,7 +77,7 @@ pub fn make_git_ask(context: &Context, sections: &[Section]) -> Result<Wired, Er
                 text.renew(section, &helper);
             }
         };
-        if edit(context, &file, sections, &helper, renew)? {
+        if wish.edit(renew)? {
             changed = true;
             effect = Effect::read(context, &file, sections, &helper)?;
         }
@@ -128,7 +135,9 @@ pub fn unwire(
     let take_out = |text: &mut Text| {
         text.remove(&chosen);
     };
-    Ok(edit(context, &file, &[], &[], take_out)?.then_some(file))
+    // What git makes of the rest of the file is as it was.
+    let changed = edit(context, &file, take_out, |_| Ok(()), undo_advice)?;
+    Ok(changed.then_some(file))
 }
 
 /// git's global file and what is in it; none where the environment has git read none.
@@ -166,36 +175,68 @@ pub fn preview(context: &Context, sections: &[Section]) -> Result<(GlobalFile, S
             new.add(section, &helper);
         }
     }
-    warn_of_spot(context, &program);
-    Ok((file, String::from_utf8_lossy(&new.into_bytes()).into_owned()))
+    let new = new.into_bytes();
+    if !new.is_empty() {
+        warn_of_spot(context, &program);
+    }
+    Ok((file, String::from_utf8_lossy(&new).into_owned()))
 }
 
 fn edit(
     context: &Context,
     file: &GlobalFile,
-    sections: &[Section],
-    helper: &[u8],
     change: impl Fn(&mut Text),
+    check: impl FnOnce(&Path) -> Result<(), wiring::Error>,
+    advise: impl Fn(wiring::Error) -> Error,
 ) -> Result<bool, Error> {
     let pause = |time| context.clock.sleep(time);
-    let check = |written: &Path| is_read_as_meant(context, written, sections, helper);
-    context.whole(|| Ok(file.edit(&pause, &change, check)?))
+    context.whole(|| file.edit(&pause, &change, check).map_err(advise))
 }
 
-/// Whether git reads what was written, and in it the helpers of the sections: an empty one and ours.
-fn is_read_as_meant(
-    context: &Context,
-    written: &Path,
-    sections: &[Section],
-    helper: &[u8],
-) -> bool {
-    let Some(git) = context.git_if_any() else { return true };
-    let directory = context.directory();
-    sections.iter().all(|section| {
-        let key = format!("credential.{}.helper", section.url);
-        let values = git.values_in(directory, written, &key).unwrap_or_default();
-        values.windows(2).any(|pair| pair[0].is_empty() && pair[1] == helper)
-    })
+/// The sections of [`make_git_ask`], changed in the file.
+struct Wish<'w> {
+    context: &'w Context,
+    file: &'w GlobalFile,
+    sections: &'w [Section],
+    helper: &'w [u8],
+}
+
+impl Wish<'_> {
+    fn edit(&self, change: impl Fn(&mut Text)) -> Result<bool, Error> {
+        edit(self.context, self.file, change, |written| self.check(written), Error::from)
+    }
+
+    /// Whether git reads what was written, and in it the helpers of the sections: an empty one and ours.
+    fn check(&self, written: &Path) -> Result<(), wiring::Error> {
+        let Some(git) = self.context.git_if_any() else { return Ok(()) };
+        let directory = self.context.directory();
+        let is_as_meant = |section: &Section| {
+            let key = format!("credential.{}.helper", section.url);
+            let values = git.values_in(directory, written, &key).unwrap_or_default();
+            values.windows(2).any(|pair| pair[0].is_empty() && pair[1] == self.helper)
+        };
+        if self.sections.iter().all(is_as_meant) {
+            return Ok(());
+        }
+        let path = self.file.to_string();
+        // What stands in the file's place is still what was there before.
+        Err(match git.configuration(directory) {
+            Err(GitError::Failed { said, .. }) => wiring::Error::Malformed { path, said },
+            _ => wiring::Error::Unfinished { path },
+        })
+    }
+}
+
+/// What helps where something is to be taken out.
+fn undo_advice(error: wiring::Error) -> Error {
+    let is_read_only = matches!(error, wiring::Error::ReadOnly { .. });
+    let error = Error::from(error);
+    match is_read_only {
+        true => error.without_hints().hint(
+            "take the sections out in another way: `git vsts setup --undo --dry-run` names them",
+        ),
+        false => error,
+    }
 }
 
 fn warn_of_spot(context: &Context, program: &wiring::Program) {

@@ -626,6 +626,7 @@ impl From<wiring::Error> for Error {
             E::ReadOnly { .. } => BY_HAND.to_owned(),
             E::Locked { path } => format!("if no other git is at work, remove {path}.lock"),
             E::Encoding { .. } => "save it as UTF-8".to_owned(),
+            E::Malformed { .. } => "mend that line, then run `git vsts setup`".to_owned(),
             E::Unfinished { .. } => "end its last line".to_owned(),
             E::Character { .. } | E::Gone { .. } => {
                 "install git vsts in another folder, then run `git vsts setup`".to_owned()
@@ -639,7 +640,13 @@ impl From<wiring::Error> for Error {
                     .to_owned()
             }
         };
-        Self::new(Kind::Failed, error).hint(hint)
+        let said = match &error {
+            E::Malformed { said, .. } => Some(said.clone()),
+            _ => None,
+        };
+        let mut error = Self::new(Kind::Failed, error);
+        error.chain.extend(said);
+        error.hint(hint)
     }
 }
 

@@ -85,7 +85,7 @@ impl GlobalFile {
         &self,
         pause: &dyn Fn(Duration),
         change: impl Fn(&mut Text),
-        check: impl FnOnce(&Path) -> bool,
+        check: impl FnOnce(&Path) -> Result<(), Error>,
     ) -> Result<bool, Error> {
         let changed = |before: &Text| {
             let mut after = before.clone();
@@ -101,9 +101,7 @@ impl GlobalFile {
         // Only now nobody else changes it.
         let Some(after) = changed(&self.read()?) else { return Ok(false) };
         lock.write(&after.into_bytes(), &target).map_err(|error| self.unwritable(error))?;
-        if !check(&lock.path) {
-            return Err(Error::Unfinished { path: shown(&self.path) });
-        }
+        check(&lock.path)?;
         lock.put_in_place_of(&target).map_err(|error| self.unwritable(error))?;
         Ok(true)
     }
@@ -229,7 +227,7 @@ mod tests {
     }
 
     fn edit(file: &GlobalFile) -> Result<bool, String> {
-        file.edit(&|_| {}, add, |_| true).map_err(|error| error.to_string())
+        file.edit(&|_| {}, add, |_| Ok(())).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -312,7 +310,7 @@ mod tests {
         fs::write(&lock, "").unwrap();
         let waited = Cell::new(Duration::ZERO);
         let pause = |time| waited.set(waited.get() + time);
-        let error = home.file().edit(&pause, add, |_| true).unwrap_err().to_string();
+        let error = home.file().edit(&pause, add, |_| Ok(())).unwrap_err().to_string();
         assert_eq!(error, format!("{0} is locked by {0}.lock", path.display()));
         assert_eq!(waited.get(), PATIENCE);
         assert!(lock.exists());
@@ -320,7 +318,7 @@ mod tests {
             fs::write(&path, "[b]\n").unwrap();
             let _ = fs::remove_file(&lock);
         };
-        assert!(home.file().edit(&changed_meanwhile, add, |_| true).unwrap());
+        assert!(home.file().edit(&changed_meanwhile, add, |_| Ok(())).unwrap());
         assert!(fs::read_to_string(&path).unwrap().starts_with("[b]\n[credential"));
         assert!(!lock.exists());
     }
@@ -330,7 +328,8 @@ mod tests {
         let home = Home::new();
         let path = home.path(".gitconfig");
         fs::write(&path, "[a]\n\tb = c\\").unwrap();
-        let error = home.file().edit(&|_| {}, add, |_| false).unwrap_err().to_string();
+        let unfinished = |_: &Path| Err(Error::Unfinished { path: path.display().to_string() });
+        let error = home.file().edit(&|_| {}, add, unfinished).unwrap_err().to_string();
         let expected =
             "ends in the middle of a line that goes on, so nothing can be put at its end";
         assert_eq!(error, format!("{} {expected}", path.display()));

@@ -72,6 +72,14 @@ pub enum Error {
         /// The path, made visible.
         path: String,
     },
+    /// git can't read what is in it.
+    #[error("git can't read {path}")]
+    Malformed {
+        /// The path, made visible.
+        path: String,
+        /// What git said, made visible.
+        said: String,
+    },
     /// git would understand the file otherwise than it is meant, so it was not written.
     #[error("{path} ends in the middle of a line that goes on, so nothing can be put at its end")]
     Unfinished {

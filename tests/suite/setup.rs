@@ -140,16 +140,20 @@ fn setup_serves_every_sign_in_and_says_what_it_does() {
     let sandbox = Sandbox::new();
     let before = global(&sandbox);
     let run = |arguments: &[&str]| named(&sandbox, &sandbox.run(arguments).to_string());
-    assert_data_eq!(run(&["setup"]), str![[r#"
+    assert_data_eq!(
+        run(&["setup"]),
+        str![[r#"
 --- stderr
 Put 11 pages for `man` into /share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
-Nobody is signed in, so there is nothing for git to ask for; `git vsts login ORG` signs in and sets git up
+Nobody is signed in: `git vsts login ORG` sets git up
 [exit 0]
 
-"#]].raw());
+"#]]
+        .raw()
+    );
     sandbox.azure.organization("fabrikam").project("shop");
     sandbox.sign_in("contoso");
     sandbox.sign_in("fabrikam");
@@ -304,6 +308,9 @@ Removed the completion for bash from /home/.local/share/bash-completion/completi
 Removed the completion for fish from /home/.local/share/fish/vendor_completions.d
 Removed the completion for zsh from /home/.local/share/git-vsts/completions
 Removed 10 pages for `man` from /share/man/man1
+These lines of ~/.zshrc were for it; the second may serve other completions:
+fpath=('/home/.local/share/git-vsts/completions' $fpath)
+autoload -Uz compinit && compinit
 git no longer asks `git vsts`: taken out of /home/.gitconfig
 [exit 0]
 
@@ -368,7 +375,19 @@ git asks `git vsts` for every organization: set in /home/.gitconfig
     assert!(global(&sandbox).contains("[credential \"https://azure\"]"));
     assert_eq!(fill(), Some(0));
     // Nobody has said that this should end when a person signs out.
-    assert_eq!(sandbox.run(["logout", "--all"]).status, 0);
+    assert_data_eq!(
+        run(&["logout", "--all"]),
+        str![[r#"
+--- stderr
+Forgot the sign-in to contoso as ada@contoso.com
+The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
+git goes on asking `git vsts` for every organization; `git vsts setup --undo` ends that
+[exit 0]
+
+"#]]
+        .raw()
+    );
     assert!(global(&sandbox).contains("[credential \"https://azure\"]"));
     assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
     assert!(!global(&sandbox).contains("credential"));
@@ -525,6 +544,19 @@ hint: end its last line
         .raw()
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), "[a]\n\tb = c\\");
+    fs::write(&path, "[a]\nb = c\nwhat is this\n").unwrap();
+    assert_data_eq!(
+        sandbox.run(["setup"]).to_string(),
+        str![[r#"
+--- stderr
+error: git can't read /home/.gitconfig
+  caused by: fatal: bad config line 3 in file /home/.gitconfig
+hint: mend that line, then run `git vsts setup`
+[exit 1]
+
+"#]]
+        .raw()
+    );
     sandbox.set("GIT_CONFIG_GLOBAL", "/dev/null");
     assert_data_eq!(
         sandbox.run(["setup"]).to_string(),
@@ -586,10 +618,10 @@ fn a_program_that_others_can_exchange_is_not_put_there() {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     assert_data_eq!(run().to_string(), str![[r#"
 --- stderr
-Put 11 pages for `man` into /home/share/man/man1
 Put the completion for bash into /home/.local/share/bash-completion/completions
 Put the completion for fish into /home/.local/share/fish/vendor_completions.d
 Put the completion for zsh into /home/.local/share/git-vsts/completions
+No pages for `man`: they go beside a folder such as ~/.local/bin, and this program is in /home/it's $(here)
 error: others than its owner can write /home/it's $(here)
 hint: take that right from others, `chmod go-w '/home/it'\''s $(here)'`, or install git vsts in another folder
 [exit 1]
@@ -600,6 +632,7 @@ hint: take that right from others, `chmod go-w '/home/it'\''s $(here)'`, or inst
         run().to_string(),
         str![[r#"
 --- stderr
+No pages for `man`: they go beside a folder such as ~/.local/bin, and this program is in /home/it's $(here)
 git asks `git vsts` for contoso: set in /home/.gitconfig
 [exit 0]
 
@@ -870,4 +903,159 @@ fn a_store_that_only_this_shell_has_set_is_told_where_git_shall_use_it() {
     let _ = sandbox.git(["config", "--global", "vsts.store", "file"]);
     let said = login();
     assert!(!said.contains("GIT_VSTS_STORE"), "{said}");
+}
+
+#[test]
+fn one_half_is_done_where_the_other_fails() {
+    let sandbox = Sandbox::signed_in();
+    let before = global(&sandbox);
+    let record = sandbox.home().join(".local/share/git-vsts/setup.json");
+    fs::write(&record, r#"{"version":2}"#).unwrap();
+    let mut said = sandbox.run(["setup", "--undo"]).to_string();
+    assert!(!global(&sandbox).contains("credential"));
+    said += &sandbox.run(["setup"]).to_string();
+    assert_eq!(global(&sandbox), before);
+    let path = sandbox.home().join(".gitconfig");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    said += &sandbox.run(["setup", "--undo"]).to_string();
+    said += &sandbox.run(["logout"]).to_string();
+    assert_data_eq!(
+        said,
+        str![[r#"
+--- stderr
+git no longer asks `git vsts`: taken out of /home/.gitconfig
+error: /home/.local/share/git-vsts/setup.json is damaged, or was written by a later version
+hint: update git vsts, or remove /home/.local/share/git-vsts/setup.json and what it names
+[exit 1]
+--- stderr
+git asks `git vsts` for contoso: set in /home/.gitconfig
+error: /home/.local/share/git-vsts/setup.json is damaged, or was written by a later version
+hint: update git vsts, or remove /home/.local/share/git-vsts/setup.json and what it names
+[exit 1]
+--- stderr
+error: /home/.local/share/git-vsts/setup.json is damaged, or was written by a later version
+hint: update git vsts, or remove /home/.local/share/git-vsts/setup.json and what it names
+error: /home/.gitconfig is read-only
+hint: take the sections out in another way: `git vsts setup --undo --dry-run` names them
+[exit 1]
+--- stderr
+Forgot the sign-in to contoso as ada@contoso.com
+The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+warning: git goes on asking `git vsts`
+  caused by: /home/.gitconfig is read-only
+hint: take the sections out in another way: `git vsts setup --undo --dry-run` names them
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(global(&sandbox), before);
+}
+
+#[test]
+fn whoever_asks_for_all_and_has_none_is_told() {
+    let sandbox = Sandbox::new();
+    let all = ["setup", "--all-organizations"];
+    let mut said = sandbox.run(all).to_string();
+    // That it is there already gives git no token either.
+    said += &sandbox.run(all).to_string();
+    sandbox.set("SYSTEM_ACCESSTOKEN", "token");
+    said += &sandbox.run(all).to_string();
+    assert_data_eq!(
+        said,
+        str![[r#"
+--- stderr
+Put 11 pages for `man` into /share/man/man1
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
+git asks `git vsts` for every organization: set in /home/.gitconfig
+warning: nobody is signed in, so git gets nothing there
+hint: sign in with `git vsts login ORG`, or set `GIT_VSTS_PAT`
+[exit 0]
+--- stderr
+git asks `git vsts` for every organization already
+warning: nobody is signed in, so git gets nothing there
+hint: sign in with `git vsts login ORG`, or set `GIT_VSTS_PAT`
+[exit 0]
+--- stderr
+git asks `git vsts` for every organization already
+[exit 0]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_repository_chooses_few_spellings_for_the_users_file() {
+    let sandbox = Sandbox::signed_in();
+    sandbox.repository();
+    let spellings =
+        ["%63ontoso", "Contoso", "CONTOSO", "C%4FNTOSO", "cOntoso", "coNtoso", "conToso"];
+    for (number, spelling) in spellings.iter().enumerate() {
+        let url = sandbox.url(&format!("{spelling}/shop/_git/shop"));
+        let _ = sandbox.git(["remote", "add", &format!("r{number}"), &url]);
+    }
+    assert_eq!(sandbox.run(["setup"]).status, 0);
+    let after = global(&sandbox);
+    let sections: Vec<&str> = after.lines().filter(|line| line.starts_with("[cred")).collect();
+    assert_data_eq!(
+        sections.join("\n"),
+        str![[r#"
+[credential "https://azure/contoso"]
+[credential "https://azure/Contoso"]
+[credential "https://azure/CONTOSO"]
+[credential "https://azure/cOntoso"]
+"#]]
+        .raw()
+    );
+    // git decodes what it compares.
+    for remote in ["r0", "r3"] {
+        assert_eq!(sandbox.plain_git(["ls-remote", remote]).status, 0, "{remote}");
+    }
+}
+
+#[test]
+fn a_program_that_man_does_not_look_beside_has_no_pages() {
+    let sandbox = Sandbox::signed_in();
+    let mut said = String::new();
+    for folder in ["bin", "Downloads"] {
+        let folder = sandbox.home().join(folder);
+        fs::create_dir(&folder).unwrap();
+        let link = folder.join("git-vsts");
+        symlink(env!("CARGO_BIN_EXE_git-vsts"), &link).unwrap();
+        let mut command = sandbox.command(link.to_str().unwrap(), ["setup"], &sandbox.work());
+        said += &sandbox.finish(&mut command, "").to_string();
+    }
+    assert_data_eq!(said, str![[r#"
+--- stderr
+Put the completion for bash into /home/.local/share/bash-completion/completions
+Put the completion for fish into /home/.local/share/fish/vendor_completions.d
+Put the completion for zsh into /home/.local/share/git-vsts/completions
+No pages for `man`: they go beside a folder such as ~/.local/bin, and this program is in /home/bin
+git asks `git vsts` for contoso: set in /home/.gitconfig
+[exit 0]
+--- stderr
+No pages for `man`: they go beside a folder such as ~/.local/bin, and this program is in /home/Downloads
+git asks `git vsts` for contoso: set in /home/.gitconfig
+[exit 0]
+
+"#]].raw());
+    assert!(!sandbox.home().join("share").exists());
+}
+
+#[test]
+fn where_the_program_is_matters_only_to_what_is_written() {
+    let sandbox = Sandbox::signed_in();
+    // The sandbox is in a folder for temporary files, and leaves that warning out of what it gives.
+    let warns = |arguments: &[&str]| {
+        let mut command = sandbox.command(&sandbox.program(), arguments, &sandbox.work());
+        String::from_utf8(command.output().unwrap().stderr).unwrap().contains("git will run ")
+    };
+    assert!(!warns(&["setup", "--dry-run"]));
+    assert!(!warns(&["setup"]));
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    assert!(warns(&["setup", "--dry-run"]));
+    assert!(warns(&["setup"]));
 }
