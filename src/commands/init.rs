@@ -83,6 +83,10 @@ impl Init {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
         self.check()?;
         let before = context.repository()?;
+        if self.commit.is_some() {
+            let directory = before.as_ref().map_or(context.directory(), Repository::directory);
+            commit::check_folder(context, directory)?;
+        }
         let place = remote_add::find(context, self.target.as_deref(), before.as_ref())?;
         match &before {
             Some(repository) => self.check_here(context, repository, &place)?,

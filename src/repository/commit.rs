@@ -117,7 +117,20 @@ fn looks_secret(path: &str) -> bool {
     let is_environment = name == ".env" || name.starts_with(".env.") || name.ends_with(".env");
     let is_key = matches!(extension, "pem" | "key" | "pfx" | "p12" | "kdbx" | "keystore" | "jks");
     let is_ssh = name.starts_with("id_") && extension != "pub";
-    let is_known = [".netrc", "_netrc", ".git-credentials", ".npmrc", ".pypirc"].contains(&&*name);
+    // `credentials` is git's own store and the file of several clouds' tools; `credentials.json` is ours among others'.
+    let is_known = [
+        ".git-credentials",
+        ".netrc",
+        ".npmrc",
+        ".pgpass",
+        ".pypirc",
+        "_netrc",
+        "credentials",
+        "credentials.json",
+        "credentials.json.new",
+        "credentials.toml",
+    ];
+    let is_known = is_known.contains(&&*name);
     (is_environment && !is_example) || is_key || is_ssh || is_known
 }
 
@@ -139,6 +152,13 @@ mod tests {
             ("id_rsa.pub", false),
             ("src/identity.rs", false),
             (".npmrc", true),
+            (".git-credentials", true),
+            (".config/git/credentials", true),
+            (".local/share/git-vsts/credentials.json", true),
+            (".local/share/git-vsts/credentials.json.new", true),
+            (".cargo/credentials.toml", true),
+            ("src/credentials.rs", false),
+            ("credentials/README.md", false),
             ("README.md", false),
         ] {
             assert_eq!(looks_secret(path), secret, "{path}");

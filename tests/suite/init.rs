@@ -1533,3 +1533,96 @@ hint: the token is that of GIT_VSTS_PAT: set another, from https://azure/contoso
 
 "#]].raw());
 }
+
+/// A home is nobody's repository by intent, and our own file is among what is in it.
+#[test]
+fn the_home_directory_is_not_committed_unasked() {
+    let sandbox = Sandbox::signed_in();
+    let home = sandbox.home();
+    let init = ["init", "shop/web", "--commit", "All", "--push"];
+    assert_data_eq!(sandbox.run_in(&home, init, "").to_string(), str![[r#"
+--- stderr
+error: this is the home directory: nothing was committed
+hint: run it in the folder of what is to be pushed; to keep some files of the home directory, `git add` and `git commit` them, and leave out `--commit`
+[exit 2]
+
+"#]].raw());
+    assert!(!home.join(".git").exists());
+    // A folder of a repository whose root it is.
+    assert!(sandbox.command("git", ["init", "--quiet"], &home).status().unwrap().success());
+    assert_eq!(sandbox.run_in(&home.join(".local"), init, "").status, 2);
+    assert_eq!(sandbox.requests(), [""; 0]);
+
+    let ask = |answer: &str| {
+        let command = sandbox.command(&sandbox.program(), init, &home);
+        let dialogue = sandbox.dialogue(command);
+        let (shown, status) = dialogue.expect("Commit everything in it?").press(answer).end();
+        format!("{shown}\n[exit {status}]\n")
+    };
+    assert_data_eq!(ask("n"), str![[r#"
+? This is your home directory. Commit everything in it? no
+error: this is the home directory: nothing was committed
+hint: run it in the folder of what is to be pushed; to keep some files of the home directory, `git add` and `git commit` them, and leave out `--commit`
+[exit 1]
+
+"#]].raw());
+    assert_data_eq!(ask("y"), str![[r#"
+? This is your home directory. Commit everything in it? yes
+error: .local/share/git-vsts/credentials.json holds the credentials that git vsts keeps: nothing was committed
+hint: name it in .gitignore to leave it out
+[exit 1]
+
+"#]].raw());
+    sandbox.write_home(".gitignore", ".local\n");
+    assert_data_eq!(
+        ask("y"),
+        str![[r#"
+? This is your home directory. Commit everything in it? yes
+To be committed, 2 files:
+  .gitconfig
+  .gitignore
+Committed: All
+Created shop/web
+Added remote origin: https://azure/contoso/shop/_git/web
+remote: Analyzing objects... (4/4) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+main → origin/main (new)
+https://azure/contoso/shop/_git/web
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    let files = sandbox.server("shop", "web", &["ls-tree", "-r", "--name-only", "main"]);
+    assert_eq!(files, ".gitconfig\n.gitignore");
+}
+
+#[test]
+fn our_own_credentials_are_never_committed() {
+    for below in [".local", ".local/share/git-vsts"] {
+        let sandbox = Sandbox::signed_in();
+        let folder = sandbox.home().join(below);
+        let output = sandbox.run_in(&folder, ["init", "shop/web", "--commit", "All", "--push"], "");
+        assert_eq!(output.status, 1, "{below}: {output}");
+        assert!(
+            output.stderr.contains(
+                "credentials.json holds the credentials that git vsts keeps: nothing was committed\n"
+            ),
+            "{output}"
+        );
+        let requests = sandbox.requests();
+        assert!(requests.iter().all(|request| request.starts_with("GET ")), "{requests:?}");
+        // Whoever takes it out of a history that has it already does well.
+        for arguments in [
+            &["add", "--force", "--all"][..],
+            &["commit", "--quiet", "--message", "All"],
+            &["rm", "--quiet", "--cached", "-r", "."],
+        ] {
+            assert!(sandbox.command("git", arguments, &folder).status().unwrap().success());
+        }
+        fs::write(folder.join(".gitignore"), "*.json\n*.lock\n").unwrap();
+        let output = sandbox.run_in(&folder, ["init", "shop/web", "--commit", "Less"], "");
+        assert_eq!(output.status, 0, "{output}");
+    }
+}
