@@ -34,7 +34,7 @@ impl Logout {
             (false, Some(given)) => vec![context.service.organization(given)?],
             // To ask which one would be vain where there is none to forget, or none can be.
             (false, None) if names::signed_in(context)?.is_empty() => Vec::new(),
-            (false, None) => vec![names::organization(context, None, "ORG")?],
+            (false, None) => vec![names::one_signed_in(context, "ORG")?],
         };
         if organizations.is_empty() && context.keychain()?.accounts()?.is_empty() {
             context.ui.status(format_args!("Nobody is signed in anywhere"));

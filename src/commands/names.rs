@@ -49,7 +49,7 @@ pub struct Flags {
     pub repository: &'static str,
 }
 
-/// The organization that a command is about.
+/// The organization to sign in to.
 ///
 /// # Errors
 /// It is not given, not to be found, and nobody can be asked; `flag` is what would have given it.
@@ -61,6 +61,23 @@ pub fn organization(
     if let Some(given) = given {
         return Ok(context.service.organization(given)?);
     }
+    if let Some(organization) = known_organization(context)? {
+        return Ok(organization);
+    }
+    ask_organization(context, flag).map_err(|error| match context.ui.can_ask() {
+        true => error,
+        // Nor could the token be asked for.
+        false => error
+            .without_hints()
+            .hint("name it, `git vsts login contoso --pat-stdin < FILE`, or set `GIT_VSTS_ORG`"),
+    })
+}
+
+/// The organization that a command is about which takes none but those that are signed in.
+///
+/// # Errors
+/// As [`organization`].
+pub fn one_signed_in(context: &Context, flag: &str) -> Result<Organization, Error> {
     match known_organization(context)? {
         Some(organization) => Ok(organization),
         None => ask_organization(context, flag),
@@ -265,8 +282,13 @@ pub fn judge(context: &Context, remote: &Remote) -> Result<RemoteUrl, Error> {
         if error.is_foreign() {
             let url = remote::without_user(&remote.push_url);
             let message = format!("{name} is not at Azure DevOps: {url}");
-            return Error::message(Kind::Usage, message)
-                .hint("`git vsts remote-add azure ORG/PROJECT/REPO` adds one that is, beside it");
+            let elsewhere = Error::message(Kind::Usage, message);
+            return match error.is_replaced() {
+                true => elsewhere.hint(crate::error::REPLACED),
+                false => elsewhere.hint(
+                    "`git vsts remote-add azure ORG/PROJECT/REPO` adds one that is, beside it",
+                ),
+            };
         }
         Error::from(error).context(format!("the URL of {name} can't be used"))
     })

@@ -13,7 +13,7 @@ use crate::credential;
 use crate::http::{self, Reason, Refusal, TlsFault};
 use crate::installation;
 use crate::keychain;
-use crate::remote::{self, Organization};
+use crate::remote::{self, Noun, Organization};
 use crate::repository::{self, CommitError, GitError, HookError, PlanError, PushError};
 use crate::signin::{askpass, pat};
 use crate::ui::{self, Signal, Ui};
@@ -183,6 +183,10 @@ impl fmt::Display for Error {
         formatter.write_str(&self.chain.join(": "))
     }
 }
+
+/// Why the hosted service's own hosts are none.
+pub const REPLACED: &str =
+    "`GIT_VSTS_AZURE_URL` says what stands instead of https://dev.azure.com: unset it";
 
 /// How to sign in again.
 pub fn sign_in_hint(organization: &Organization) -> String {
@@ -425,6 +429,10 @@ impl From<remote::Error> for Error {
                 "whoever saw the URL has the password: revoke it where it was made, and leave it out of the URL",
             ),
             E::PlainHttp { .. } => Some("use https"),
+            error if error.is_replaced() => Some(REPLACED),
+            E::Name { noun: Noun::Organization, .. } | E::NoOrganization { .. } => Some(
+                "the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…",
+            ),
             E::Lookalike { .. } => {
                 Some("the hosts are dev.azure.com and ORG.visualstudio.com, and no others")
             }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::hosts::{HOSTED_HOST, HOSTED_SSH_HOST, own_label};
+
 /// Why a text is no URL, organization or name of Azure DevOps. Facts only; never a user part or a password.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -192,6 +194,14 @@ impl Error {
                 | Self::RemoteHelper { .. }
                 | Self::PasswordInUrl { azure: false, .. }
         )
+    }
+
+    /// Whether the host is the hosted service's own, refused because another address stands instead of it: where none
+    /// does, what resembles a host of the service is never [`Foreign`](Self::Foreign).
+    pub fn is_replaced(&self) -> bool {
+        let Self::Foreign { host } = self else { return false };
+        let host = host.to_ascii_lowercase();
+        [HOSTED_HOST, HOSTED_SSH_HOST].contains(&&*host) || own_label(&host).is_some()
     }
 }
 

@@ -84,8 +84,10 @@ $ init _apis/web
 error: project name `_apis` starts with `_`
 $ init con-/shop/web
 error: organization name `con-` ends with `-`
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 $ init 😀/shop/web
 error: organization name `😀` has `😀` in it, which is a surrogate pair in UTF-16
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 $ init shop\\web
 error: `shop\web` has a backslash in it
 hint: name it as [ORG/]PROJECT/REPO, or by its address from the browser
@@ -203,15 +205,86 @@ error: the URL for dev.azure.com is plain http
 hint: use https
 $ login con\u{1b}toso
 error: organization name `con\x1btoso` has a control character in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 $ logout con%0atoso
 error: organization name `con%0atoso` has `%` in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 $ logout ..
 error: organization name `..` has `.` in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 
 "#]]
         .raw()
     );
     assert!(!sandbox.work().join("pwned").exists());
+}
+
+/// The double stands instead of the hosted service here, and the hosts of that are foreign.
+#[test]
+fn the_address_that_stands_instead_is_named_where_the_service_is_refused() {
+    let sandbox = Sandbox::connected();
+    let mut said = String::new();
+    for url in [
+        "https://dev.azure.com/contoso/shop/_git/web",
+        "https://contoso.visualstudio.com/shop/_git/web",
+        "git@ssh.dev.azure.com:v3/contoso/shop/web",
+        "https://github.com/ada/web",
+    ] {
+        said += &format!("$ clone {url}\n{}", sandbox.run(["clone", url]).stderr);
+        let _ = sandbox.git(["remote", "set-url", "origin", url]);
+        said += &format!("$ push\n{}", sandbox.run(["push", "origin"]).stderr);
+    }
+    assert_data_eq!(
+        said,
+        str![[r#"
+$ clone https://dev.azure.com/contoso/shop/_git/web
+error: dev.azure.com is not a host of Azure DevOps
+hint: `GIT_VSTS_AZURE_URL` says what stands instead of https://dev.azure.com: unset it
+$ push
+error: origin is not at Azure DevOps: https://dev.azure.com/contoso/shop/_git/web
+hint: `GIT_VSTS_AZURE_URL` says what stands instead of https://dev.azure.com: unset it
+$ clone https://contoso.visualstudio.com/shop/_git/web
+error: contoso.visualstudio.com is not a host of Azure DevOps
+hint: `GIT_VSTS_AZURE_URL` says what stands instead of https://dev.azure.com: unset it
+$ push
+error: origin is not at Azure DevOps: https://contoso.visualstudio.com/shop/_git/web
+hint: `GIT_VSTS_AZURE_URL` says what stands instead of https://dev.azure.com: unset it
+$ clone git@ssh.dev.azure.com:v3/contoso/shop/web
+error: ssh.dev.azure.com is not a host of Azure DevOps
+hint: `GIT_VSTS_AZURE_URL` says what stands instead of https://dev.azure.com: unset it
+$ push
+error: origin is not at Azure DevOps: ssh.dev.azure.com:v3/contoso/shop/web
+hint: `GIT_VSTS_AZURE_URL` says what stands instead of https://dev.azure.com: unset it
+$ clone https://github.com/ada/web
+error: github.com is not a host of Azure DevOps
+$ push
+error: origin is not at Azure DevOps: https://github.com/ada/web
+hint: `git vsts remote-add azure ORG/PROJECT/REPO` adds one that is, beside it
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn what_an_organization_is_called_is_said_where_a_name_is_none() {
+    let sandbox = here();
+    let said = refused(
+        &sandbox,
+        &[["login", "not an org!"], ["login", "https://dev.azure.com/"], ["init", "a!/shop/web"]],
+    );
+    assert_data_eq!(said, str![[r#"
+$ login not an org!
+error: organization name `not an org!` has a blank in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
+$ login https://dev.azure.com/
+error: dev.azure.com is not a host of Azure DevOps
+hint: `GIT_VSTS_AZURE_URL` says what stands instead of https://dev.azure.com: unset it
+$ init a!/shop/web
+error: organization name `a!` has `!` in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
+
+"#]].raw());
 }
 
 #[test]
@@ -251,13 +324,16 @@ $ remote-add -- -x
 error: remote name `-x` starts with `-`
 $ login -- -x
 error: organization name `-x` starts with `-`
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 $ logout -- -x
 error: organization name `-x` starts with `-`
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 $ push -- --upload-pack=x
 error: there is no remote --upload-pack=x
 hint: leave it out: `git vsts push` adds one
 $ push --org=-x --create
 error: organization name `-x` starts with `-`
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 $ push --project=-x --create
 error: project name `-x` starts with `-`
 $ push --repo=-x --create

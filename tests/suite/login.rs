@@ -411,7 +411,7 @@ fn without_a_terminal_what_is_missing_is_named() {
 == login
 --- stderr
 error: there is no terminal to ask "Organization" on, and ORG is not given
-hint: give ORG
+hint: name it, `git vsts login contoso --pat-stdin < FILE`, or set `GIT_VSTS_ORG`
 [exit 2]
 == login contoso
 --- stderr
