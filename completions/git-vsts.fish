@@ -2,4 +2,4 @@
 # `git NAME` too (fish 3.6.0 alone fails to).
 
 # What the program wants to be asked changes with its version, so it is not written down here.
-COMPLETE=fish command git-vsts 2>/dev/null | source
+_GIT_VSTS_COMPLETE=fish command git-vsts 2>/dev/null | source

@@ -18,14 +18,14 @@ $gitVstsCompleter = {
         if ($words -notcontains 'vsts') { return }
     }
 
-    $before = $env:COMPLETE, $env:_CLAP_COMPLETE_INDEX
-    $env:COMPLETE, $env:_CLAP_COMPLETE_INDEX = 'powershell', "$index"
+    $before = $env:_GIT_VSTS_COMPLETE, $env:_CLAP_COMPLETE_INDEX
+    $env:_GIT_VSTS_COMPLETE, $env:_CLAP_COMPLETE_INDEX = 'powershell', "$index"
     try {
         $lines = @(& git-vsts -- $words 2>$null)
     } catch {
         $lines = @()
     } finally {
-        $env:COMPLETE, $env:_CLAP_COMPLETE_INDEX = $before
+        $env:_GIT_VSTS_COMPLETE, $env:_CLAP_COMPLETE_INDEX = $before
     }
     foreach ($line in $lines) {
         $value, $help = $line -split "`t", 2

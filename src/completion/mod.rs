@@ -1,7 +1,7 @@
 //! What a shell is told when it asks how a line goes on.
 //!
 //! The scripts of `completions/` ask, through what clap_complete's engine prints for them to read
-//! (`COMPLETE=bash git-vsts`). Commands, options and fixed values come from the definition of the
+//! (`_GIT_VSTS_COMPLETE=bash git-vsts`). Commands, options and fixed values come from the definition of the
 //! command line; which other names go where is told by the name of the value: an `ORG` is an
 //! organization that is signed in, a `REMOTE` and a `REFSPEC` are of the repository here.
 //!
@@ -30,8 +30,9 @@ use crate::text::visible;
 use crate::ui::{Settings, Ui};
 use line::Line;
 
-/// What a shell names itself in.
-const VARIABLE: &str = "COMPLETE";
+/// What a shell names itself in. clap_complete's own `COMPLETE` may be set for another program, and would make this
+/// one do nothing else.
+const VARIABLE: &str = "_GIT_VSTS_COMPLETE";
 /// A person has pressed a key and waits.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -42,7 +43,9 @@ pub fn answer(
     environment: &Environment,
 ) -> bool {
     let Some(shell) = environment.raw(VARIABLE) else { return false };
-    if !shells::knows(Path::new(shell)) {
+    // Where the variable has leaked, a command is a command: git would take a script for an answer of the helper.
+    let is_question = arguments.get(1).is_none_or(|argument| argument == "--");
+    if !is_question || !shells::knows(Path::new(shell)) {
         return false;
     }
     // A message in the middle of a line that somebody types helps nobody.
@@ -76,6 +79,7 @@ fn print(
     };
     shells::with(&question, |shells| {
         CompleteEnv::with_factory(|| named(definition(), &here))
+            .var(VARIABLE)
             .bin("git-vsts")
             .shells(shells)
             .try_complete(arguments, Some(&directory))

@@ -217,7 +217,7 @@ fn a_keychain_that_is_locked_or_hangs_keeps_nobody_waiting_and_asks_nobody() {
     let ask = |session: &Session| {
         let arguments = ["--", "git-vsts", "login", "c"];
         let mut command = session.command(env!("CARGO_BIN_EXE_git-vsts"), &arguments);
-        session.sandbox.finish(command.env("COMPLETE", "fish"), "").to_string()
+        session.sandbox.finish(command.env("_GIT_VSTS_COMPLETE", "fish"), "").to_string()
     };
     assert_eq!(ask(&session), "--- stdout\ncontoso\n[exit 0]\n");
     for state in [State::Locked, State::NoCollection, State::Absent, State::Hung, State::NoBus] {

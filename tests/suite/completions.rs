@@ -8,7 +8,7 @@ use crate::sandbox::{Output, Sandbox};
 /// What a shell of this name is told of a line whose last word is being typed.
 fn answer(sandbox: &Sandbox, shell: &str, line: &[&str]) -> Output {
     let mut command = sandbox.command(env!("CARGO_BIN_EXE_git-vsts"), ["--"], &sandbox.work());
-    command.args(line).env("COMPLETE", shell);
+    command.args(line).env("_GIT_VSTS_COMPLETE", shell);
     command.env("_CLAP_COMPLETE_INDEX", (line.len() - 1).to_string());
     sandbox.finish(&mut command, "")
 }
@@ -211,7 +211,7 @@ fn whatever_is_wrong_nothing_is_printed() {
             let arguments = [&["--"], &**words].concat();
             let mut command =
                 sandbox.command(env!("CARGO_BIN_EXE_git-vsts"), arguments, &sandbox.work());
-            command.env("COMPLETE", "elvish");
+            command.env("_GIT_VSTS_COMPLETE", "elvish");
             command.env("_CLAP_COMPLETE_INDEX", (line.len() - 1).to_string());
             if is_wrong {
                 command.env(name, value);
@@ -234,8 +234,30 @@ fn only_a_shell_is_answered() {
     for value in ["", "0", "1", "true", "tcsh"] {
         let mut command =
             sandbox.command(env!("CARGO_BIN_EXE_git-vsts"), ["--version"], &sandbox.work());
-        let output = sandbox.finish(command.env("COMPLETE", value), "");
+        let output = sandbox.finish(command.env("_GIT_VSTS_COMPLETE", value), "");
         assert!(output.stdout.starts_with("git-vsts "), "{value}: {output}");
+    }
+}
+
+/// Another program's variable, and our own where a shell's script has let it out, change no command.
+#[test]
+fn a_command_is_done_whatever_the_environment_says_of_completion() {
+    for (name, value) in [("COMPLETE", "bash"), ("_GIT_VSTS_COMPLETE", "bash")] {
+        let sandbox = Sandbox::connected();
+        let token = sandbox.sign_in("contoso");
+        sandbox.set(name, value);
+        assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
+        assert_eq!(sandbox.server("shop", "web", &["log", "--format=%s", "main"]), "One");
+        let host = sandbox.azure.url().trim_start_matches("http://");
+        let asked = format!("protocol=http\nhost={host}\npath=contoso/shop/_git/web\n");
+        let mut command =
+            sandbox.command(&sandbox.program(), ["credential", "get"], &sandbox.work());
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut helper = command.spawn().unwrap();
+        std::io::Write::write_all(&mut helper.stdin.take().unwrap(), asked.as_bytes()).unwrap();
+        let answer = String::from_utf8(helper.wait_with_output().unwrap().stdout).unwrap();
+        assert!(answer.starts_with("username=ada@contoso.com\n"), "{answer}");
+        assert!(answer.contains(&format!("\npassword={token}\n")), "{answer}");
     }
 }
 
@@ -244,7 +266,7 @@ fn what_bash_and_zsh_read_is_for_git_vsts_alone() {
     let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let mut command = sandbox.command(env!("CARGO_BIN_EXE_git-vsts"), [""; 0], &sandbox.work());
-        let output = sandbox.finish(command.env("COMPLETE", shell), "");
+        let output = sandbox.finish(command.env("_GIT_VSTS_COMPLETE", shell), "");
         assert_eq!((output.stderr.as_str(), output.status), ("", 0), "{shell}");
         // It would take the place of git's own, or be for a command of that very name.
         let is_registration =
