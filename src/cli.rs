@@ -22,7 +22,7 @@ Environment:
   GIT_VSTS_STORE                 Where credentials are kept: keychain, file or none
   CI, GIT_TERMINAL_PROMPT=0      Nothing is asked
 
-`git vsts COMMAND --help` says more of a command.";
+`git vsts COMMAND --help` says more of a command, `man git-vsts-COMMAND` the most.";
 
 /// Connect a repository to Azure DevOps
 ///
@@ -76,8 +76,9 @@ enum Command {
     Push(push::Push),
     Clone(clone::Clone),
     Setup(setup::Setup),
-    Credential(credential::Credential),
     Completions(completions::Completions),
+    // Nobody types it.
+    Credential(credential::Credential),
 }
 
 impl Command {
@@ -91,8 +92,8 @@ impl Command {
             Self::Push(push) => push.run(context),
             Self::Clone(clone) => clone.run(context),
             Self::Setup(setup) => setup.run(context),
-            Self::Credential(credential) => credential.run(context),
             Self::Completions(completions) => completions.run(context),
+            Self::Credential(credential) => credential.run(context),
         }
     }
 }
@@ -116,7 +117,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => cli,
         // clap repeats what it does not understand.
         Err(_) if holds_password(&arguments) => return refuse_password(),
-        Err(error) => return usage(&error, &arguments),
+        Err(error) => return usage(error, &arguments),
     };
     let ui = Ui::process(cli.global.settings(&environment));
     crate::context::keep_secrets_out_of_dumps();
@@ -170,9 +171,9 @@ impl Global {
 }
 
 /// Prints clap's own words: help and version to stdout, the rest to stderr.
-fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
-    let is_login = arguments.iter().skip(1).find(|it| !it.as_encoded_bytes().starts_with(b"-"));
-    if is_login.is_some_and(|command| command == "login") && quotes_a_value(error) {
+fn usage(error: clap::Error, arguments: &[OsString]) -> u8 {
+    let command = command_of(arguments);
+    if command == Some("login") && quotes_a_value(&error) {
         let _ = writeln!(
             std::io::stderr(),
             "error: `git vsts login` takes one organization; what else was given may be a token, and is not repeated\n\
@@ -185,10 +186,35 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
         let _ = error.print();
         return 0;
     }
+    let error = advised(error, command);
     // git takes `git vsts --help` for itself, and shows a manual page.
     let text = error.render().to_string().replace("try '--help'", "try `-h`");
     let _ = write!(std::io::stderr(), "{text}");
     Kind::Usage.status()
+}
+
+/// The command of a line that clap may not understand.
+fn command_of(arguments: &[OsString]) -> Option<&str> {
+    let is_option = |argument: &&OsString| argument.as_encoded_bytes().starts_with(b"-");
+    arguments.iter().skip(1).find(|argument| !is_option(argument))?.to_str()
+}
+
+/// Replaces what clap advises where that misleads.
+fn advised(mut error: clap::Error, command: Option<&str>) -> clap::Error {
+    const BEHIND: &str = "TARGET comes before ` -- `, and options of `git clone` behind it: \
+                          `git vsts clone contoso/shop/web -- --depth 1`";
+    match (command, error.kind()) {
+        (Some("clone"), ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument) => {
+            let tip = ContextValue::StyledStrs(vec![BEHIND.into()]);
+            error.insert(ContextKind::Suggested, tip);
+        }
+        // The names of shells resemble each other.
+        (Some("completions"), ErrorKind::InvalidValue) => {
+            error.remove(ContextKind::SuggestedValue);
+        }
+        _ => {}
+    }
+    error
 }
 
 /// Whether clap would repeat a value that it does not know what to do with.

@@ -8,9 +8,9 @@ use super::place::{self, Place, Wanted};
 use super::{remote_add, wire};
 use crate::azure::Lookup;
 use crate::context::{Context, HANDED_TO, HANDED_TOKEN, SignIn, Source, Store};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::remote::{Organization, RemoteUrl};
-use crate::repository::{self, Helper};
+use crate::repository::{self, GitError, Helper};
 
 /// Clone a repository of Azure DevOps
 ///
@@ -24,13 +24,14 @@ pub struct Clone {
     /// The folder to clone into [default: the repository's name]
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// What else `git clone` shall do, such as `-- --depth 1`
+    /// Options of `git clone`, such as `-- --depth 1`
     #[arg(value_name = "GIT-OPTIONS", last = true)]
     options: Vec<OsString>,
 }
 
 impl Clone {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
+        self.check()?;
         let git = context.git()?;
         let place = remote_add::find(context, Some(&self.target), None)?;
         let sign_in = place::signed_in(context, &place.organization)?;
@@ -40,10 +41,10 @@ impl Clone {
             helper: context.program()?.setting()?,
             variables: not_kept(&url.organization, &sign_in),
         };
-        let directory = self.directory.clone().or_else(|| folder_of(&url));
+        let directory = self.directory.clone().unwrap_or_else(|| self.folder_of(&url));
         let clone = repository::Clone {
             url: &url.https(),
-            directory: directory.as_deref(),
+            directory: &directory,
             options: &self.options,
             quiet: context.ui.is_quiet(),
             helper: &helper,
@@ -51,11 +52,47 @@ impl Clone {
         let cloned = git.clone_repository(context.directory(), &clone);
         // git ends by the same signal, and that is what there is to tell.
         context.ui.check()?;
-        cloned?;
+        cloned.map_err(told_by_git)?;
         if let Err(error) = tell_whether_git_asks(context, &url, &sign_in) {
             error.context("plain git may not ask `git vsts` in the clone").warn(&context.ui);
         }
         Ok(())
+    }
+}
+
+impl Clone {
+    /// git takes the first word that is no option for what is to be cloned, wherever it stands.
+    fn check(&self) -> Result<(), Error> {
+        let Some(first) = self.options.first() else { return Ok(()) };
+        if first.as_encoded_bytes().starts_with(b"-") {
+            return Ok(());
+        }
+        let first = crate::text::visible(&first.to_string_lossy());
+        let message = format!("`{first}` is no option of `git clone`");
+        Err(Error::message(Kind::Usage, message).hint(
+            "the folder comes before ` -- `, and options of `git clone` behind it: \
+             `git vsts clone contoso/shop/web site -- --depth 1`",
+        ))
+    }
+
+    /// The folder that git would choose, where it would leave the name's blanks as they are in a URL.
+    fn folder_of(&self, url: &RemoteUrl) -> PathBuf {
+        let name = url.repository.as_str();
+        let name = name.strip_suffix(".git").unwrap_or(name);
+        // git takes an option by any beginning that no other has.
+        let is_bare = self.options.iter().filter_map(|option| option.to_str()).any(|option| {
+            ["--ba", "--bar", "--bare"].contains(&option)
+                || (option.starts_with("--m") && "--mirror".starts_with(option))
+        });
+        if is_bare { format!("{name}.git").into() } else { name.into() }
+    }
+}
+
+/// git has said why it did not do it; whoever was killed has not.
+fn told_by_git(error: GitError) -> Error {
+    match error {
+        GitError::Failed { status, .. } if status.code().is_some() => Error::printed(Kind::Failed),
+        error => error.into(),
     }
 }
 
@@ -85,12 +122,6 @@ fn not_kept(organization: &Organization, sign_in: &SignIn) -> Vec<(&'static str,
         // The helper has the rules of each variable.
         Source::Environment(variable) => vec![(variable, secret.clone())],
     }
-}
-
-/// The folder of a repository's name, where git would leave the name's blanks as they are in a URL.
-fn folder_of(url: &RemoteUrl) -> Option<PathBuf> {
-    let name = url.repository.as_str();
-    (!url.https().ends_with(&format!("/{name}"))).then(|| PathBuf::from(name))
 }
 
 /// Whoever has chosen that git's configuration stays as it is hears what that means here. A container

@@ -17,7 +17,7 @@ const OURS: &str = "git-vsts:";
 /// What an action does about a description.
 type Act = fn(&Context, &Description) -> Result<(), Error>;
 
-/// Answer git's credential protocol
+/// Answer git's credential protocol, for git to run
 ///
 /// git runs it where `credential.helper` names it, and says on standard input which credential it
 /// looks for, has proved or has been refused (gitcredentials(7)). It answers for Azure DevOps alone,

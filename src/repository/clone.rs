@@ -41,8 +41,9 @@ impl Helper {
 pub struct Clone<'c> {
     /// Where it is.
     pub url: &'c str,
-    /// Where it goes; where that is not said git makes a folder of the repository's name.
-    pub directory: Option<&'c Path>,
+    /// Where it goes. It is always said: one word too many among the options would be cloned in the place of the URL,
+    /// and the URL be the folder.
+    pub directory: &'c Path,
     /// Further options of `git clone`.
     pub options: &'c [OsString],
     /// Without progress.
@@ -61,7 +62,7 @@ impl Git {
         command.args(clone.helper.options()).arg("clone");
         command.args(clone.quiet.then_some("--quiet")).args(clone.options);
         // What follows is no option, whatever it begins with (CVE-2017-1000117).
-        command.arg("--").arg(clone.url).args(clone.directory);
+        command.arg("--").arg(clone.url).arg(clone.directory);
         for (name, value) in &clone.helper.variables {
             command.env(name, value.expose_secret());
         }

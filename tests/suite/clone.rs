@@ -152,7 +152,7 @@ error: github.com is not a host of Azure DevOps
 --- stderr
 error: unexpected argument '-x' found
 
-  tip: to pass '-x' as a value, use '-- -x'
+  tip: TARGET comes before ` -- `, and options of `git clone` behind it: `git vsts clone contoso/shop/web -- --depth 1`
 
 Usage: git vsts clone [OPTIONS] <TARGET> [DIR] [-- <GIT-OPTIONS>...]
 
@@ -167,6 +167,137 @@ For more information, try `-h`.
     assert!(fs::read_dir(sandbox.work()).unwrap().next().is_none());
 }
 
+/// git takes the first word that is no option for what is to be cloned: somebody's folder, with
+/// status 0.
+#[test]
+fn options_of_git_are_options_and_stand_behind_the_target() {
+    let sandbox = filled();
+    for folder in ["foo", "contoso"] {
+        let _ = sandbox.git(["init", "--quiet", folder]);
+    }
+    let mut said = String::new();
+    for arguments in [
+        &["shop/web", "--", "foo"][..],
+        &["shop/web", "--", "foo", "--depth", "1"],
+        &["shop/web", "--", ""],
+        &["--", "contoso/shop/web", "c9"],
+        &["--", "foo"],
+        &["shop/web", "--depth", "1"],
+        &["shop/web", "--quite"],
+        &["shop/web", "a", "b"],
+    ] {
+        said += &format!("== {}\n{}", arguments.join(" "), clone(&sandbox, arguments));
+    }
+    assert_data_eq!(said, str![[r#"
+== shop/web -- foo
+--- stderr
+error: `foo` is no option of `git clone`
+hint: the folder comes before ` -- `, and options of `git clone` behind it: `git vsts clone contoso/shop/web site -- --depth 1`
+[exit 2]
+== shop/web -- foo --depth 1
+--- stderr
+error: `foo` is no option of `git clone`
+hint: the folder comes before ` -- `, and options of `git clone` behind it: `git vsts clone contoso/shop/web site -- --depth 1`
+[exit 2]
+== shop/web -- 
+--- stderr
+error: `` is no option of `git clone`
+hint: the folder comes before ` -- `, and options of `git clone` behind it: `git vsts clone contoso/shop/web site -- --depth 1`
+[exit 2]
+== -- contoso/shop/web c9
+--- stderr
+error: the following required arguments were not provided:
+  <TARGET>
+
+  tip: TARGET comes before ` -- `, and options of `git clone` behind it: `git vsts clone contoso/shop/web -- --depth 1`
+
+Usage: git vsts clone <TARGET> [DIR] -- <GIT-OPTIONS>...
+
+For more information, try `-h`.
+[exit 2]
+== -- foo
+--- stderr
+error: the following required arguments were not provided:
+  <TARGET>
+
+  tip: TARGET comes before ` -- `, and options of `git clone` behind it: `git vsts clone contoso/shop/web -- --depth 1`
+
+Usage: git vsts clone <TARGET> [DIR] -- <GIT-OPTIONS>...
+
+For more information, try `-h`.
+[exit 2]
+== shop/web --depth 1
+--- stderr
+error: unexpected argument '--depth' found
+
+  tip: TARGET comes before ` -- `, and options of `git clone` behind it: `git vsts clone contoso/shop/web -- --depth 1`
+
+Usage: git vsts clone <TARGET> [DIR] [-- <GIT-OPTIONS>...]
+
+For more information, try `-h`.
+[exit 2]
+== shop/web --quite
+--- stderr
+error: unexpected argument '--quite' found
+
+  tip: a similar argument exists: '--quiet'
+  tip: TARGET comes before ` -- `, and options of `git clone` behind it: `git vsts clone contoso/shop/web -- --depth 1`
+
+Usage: git vsts clone --quiet <TARGET> [DIR] [-- <GIT-OPTIONS>...]
+
+For more information, try `-h`.
+[exit 2]
+== shop/web a b
+--- stderr
+error: unexpected argument 'b' found
+
+  tip: TARGET comes before ` -- `, and options of `git clone` behind it: `git vsts clone contoso/shop/web -- --depth 1`
+
+Usage: git vsts clone [OPTIONS] <TARGET> [DIR] [-- <GIT-OPTIONS>...]
+
+For more information, try `-h`.
+[exit 2]
+
+"#]].raw());
+    // git knows best which words are the values of its options, and what is one too many.
+    for arguments in [
+        &["shop/web", "--", "--no-tags", "foo"][..],
+        &["shop/web", "--", "--", "foo"],
+        &["shop/web", "--", "--"],
+        &["shop/web", "there", "--", "--depth", "1", "foo"],
+    ] {
+        let output = clone(&sandbox, arguments);
+        assert!(output.stderr.starts_with("fatal: Too many arguments.\n"), "{output}");
+        assert_eq!(output.status, 1, "{arguments:?}");
+    }
+    let mut folders: Vec<_> = fs::read_dir(sandbox.work())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    assert_eq!(folders, ["contoso", "foo"]);
+}
+
+#[test]
+fn the_folder_is_the_one_that_git_would_choose() {
+    let sandbox = filled();
+    let url = sandbox.url("contoso/shop/_git/web");
+    for (folder, options) in [
+        ("web", &["--origin", "azure"][..]),
+        ("web.git", &["--bare"]),
+        ("web.git", &["--quiet", "--mirror"]),
+        ("web.git", &["--mir"]),
+        ("web", &["--branch", "main"]),
+    ] {
+        let cloned = clone(&sandbox, &[&["shop/web", "--"], options].concat());
+        assert_eq!(cloned.status, 0, "{options:?} {cloned}");
+        fs::remove_dir_all(sandbox.work().join(folder)).unwrap();
+        let plain = [&["clone", "--quiet"], options, &[&url]].concat();
+        assert_eq!(sandbox.plain_git(plain).status, 0);
+        fs::remove_dir_all(sandbox.work().join(folder)).unwrap();
+    }
+}
+
 #[test]
 fn what_git_can_not_do_is_told_by_git() {
     let sandbox = filled();
@@ -176,7 +307,6 @@ fn what_git_can_not_do_is_told_by_git() {
         str![[r#"
 --- stderr
 fatal: destination path 'web' already exists and is not an empty directory.
-error: `git clone` failed (exit status: 128)
 [exit 1]
 
 "#]]
@@ -189,7 +319,6 @@ error: `git clone` failed (exit status: 128)
 --- stderr
 Cloning into 'there'...
 fatal: Remote branch none not found in upstream origin
-error: `git clone` failed (exit status: 128)
 [exit 1]
 
 "#]]

@@ -48,8 +48,6 @@ fn a_command_prints_the_file_that_packages_install() {
 error: invalid value 'tcsh' for '<SHELL>'
   [possible values: bash, zsh, fish, powershell]
 
-  tip: a similar value exists: 'zsh'
-
 For more information, try `-h`.
 [exit 2]
 
@@ -82,8 +80,8 @@ remote-add	Add a remote for a repository of Azure DevOps
 push	Push to Azure DevOps
 clone	Clone a repository of Azure DevOps
 setup	Make git, `man` and the shell know `git vsts`
-credential	Answer git's credential protocol
 completions	Print the completion script of a shell
+credential	Answer git's credential protocol, for git to run
 help	Print this message or the help of the given subcommand(s)
 "#]]
         .raw()
