@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::azure;
-use crate::context::{Context, TOKENS};
+use crate::context::{Context, SECRETS};
 use crate::credential::Credential;
 use crate::error::{Error, Kind};
 use crate::http;
@@ -70,7 +70,7 @@ fn ask(context: &Context, organization: &Organization) -> Result<SecretString, E
     let question = format!("Token for {organization}");
     if let Some(program) = context.askpass() {
         let patience = Duration::from_secs(300);
-        return Ok(askpass::ask(program, &format!("{question}: "), &TOKENS, patience)?);
+        return Ok(askpass::ask(program, &format!("{question}: "), &SECRETS, patience)?);
     }
     let asked = context.ui.ask_secret(&question, "--pat-stdin");
     asked.map_err(|error| match error {
