@@ -603,30 +603,39 @@ fn what_is_no_organization_is_refused_before_anything_is_asked() {
     assert_data_eq!(said, str![[r#"
 --- stderr
 error: organization name `` is empty
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: organization name `con\x1b]0;x\x07toso` has a control character in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: organization name `con\ntoso` has a control character in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: organization name `-contoso` starts with `-`
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: organization name `..` has `.` in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: organization name `%2F` has `%` in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: organization name `con\u{202e}toso` has a control character in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: organization name `🎉` has `🎉` in it, which is a surrogate pair in UTF-16
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: organization name `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is longer than 50 characters
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: dev.azure.com.evil.example is not a host of Azure DevOps

@@ -678,6 +678,7 @@ fn a_name_of_the_environment_that_is_none_is_told() {
 --- stderr
 error: GIT_VSTS_ORG can't be used
   caused by: organization name `con toso` has a blank in it
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: GIT_VSTS_ORG can't be used
@@ -686,6 +687,7 @@ error: GIT_VSTS_ORG can't be used
 --- stderr
 error: GIT_VSTS_ORG can't be used
   caused by: organization name `-x` starts with `-`
+hint: the organization is the first part of the address in the browser: https://dev.azure.com/contoso/…
 [exit 2]
 --- stderr
 error: GIT_VSTS_PROJECT can't be used
