@@ -172,10 +172,11 @@ impl Lock {
         }
     }
 
-    /// With the rights that the file has.
+    /// With the owner and the rights that the file has.
     fn write(&self, content: &[u8], target: &Path) -> io::Result<()> {
         let Some(mut file) = self.file.as_ref() else { return Ok(()) };
         if let Ok(data) = fs::metadata(target) {
+            keep_owner(file, &data)?;
             file.set_permissions(data.permissions())?;
         }
         file.write_all(content)?;
@@ -187,6 +188,27 @@ impl Lock {
         self.file = None;
         Ok(())
     }
+}
+
+/// Gives a new file to who has the old one: root, at work in the home of somebody else, would take the file from them.
+#[cfg(unix)]
+fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let new = file.metadata()?;
+    let group = (new.gid() != old.gid()).then(|| rustix::fs::Gid::from_raw(old.gid()));
+    if new.uid() != old.uid() {
+        let owner = rustix::fs::Uid::from_raw(old.uid());
+        rustix::fs::fchown(file, Some(owner), group)?;
+    } else if group.is_some() {
+        // One's own file may have a group that one is not in; git does not keep that either.
+        let _ = rustix::fs::fchown(file, None, group);
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &fs::Metadata) -> io::Result<()> {
+    Ok(())
 }
 
 impl Drop for Lock {

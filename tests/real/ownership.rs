@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use snapbox::prelude::*;
@@ -38,6 +39,10 @@ fn somebody_elses() -> Sandbox {
 }
 
 fn give_away(sandbox: &Sandbox) {
+    give(&sandbox.work());
+}
+
+fn give(path: &Path) {
     let mut command = match rustix::process::geteuid().is_root() {
         true => Command::new("chown"),
         false => {
@@ -46,8 +51,8 @@ fn give_away(sandbox: &Sandbox) {
             sudo
         }
     };
-    let status = command.args(["-R", SOMEBODY]).arg(sandbox.work()).status().unwrap();
-    assert!(status.success(), "giving a folder to somebody else needs root or `sudo -n`");
+    let status = command.args(["-R", SOMEBODY]).arg(path).status().unwrap();
+    assert!(status.success(), "giving a file to somebody else needs root or `sudo -n`");
 }
 
 #[test]
@@ -110,6 +115,7 @@ Signed in to contoso as ada@contoso.com; kept the token in a file that only you 
 --- stderr
 Forgot the sign-in to contoso as ada@contoso.com
 The token is valid until it expires; revoke it at https://azure/contoso/_usersSettings/tokens
+git no longer uses it: taken out of /home/.gitconfig
 [exit 0]
 
 "#]]
@@ -164,4 +170,31 @@ contoso: signed in as ada@contoso.com by the personal access token in a file, va
 "#]]
         .raw()
     );
+}
+
+#[test]
+#[ignore = "needs root: run tests/run"]
+fn a_configuration_file_stays_its_owners() {
+    use std::os::unix::fs::MetadataExt as _;
+    let sandbox = Sandbox::new();
+    let path = sandbox.home().join(".gitconfig");
+    let owner = || {
+        let data = fs::metadata(&path).unwrap();
+        (format!("{}:{}", data.uid(), data.gid()), data.mode() & 0o777)
+    };
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+    let before = fs::read(&path).unwrap();
+    give(&path);
+    let token = sandbox.token("contoso");
+    let output = sandbox.run_with_stdin(["login", "contoso", "--pat-stdin"], &token);
+    if !rustix::process::geteuid().is_root() {
+        // It can't be written then, by whoever is neither its owner nor root.
+        assert!(output.stderr.contains(".gitconfig is read-only"), "{output}");
+        return;
+    }
+    assert_ne!(fs::read(&path).unwrap(), before);
+    assert_eq!(owner(), (SOMEBODY.to_owned(), 0o664));
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(owner(), (SOMEBODY.to_owned(), 0o664));
 }
