@@ -127,7 +127,7 @@ impl Setup {
                 .status(format_args!("git no longer asks `git vsts`: taken out of {file}")),
             None => context.ui.status(format_args!("git's configuration has nothing of ours")),
         }
-        Ok(())
+        warn_of_lines(context)
     }
 }
 
@@ -143,18 +143,29 @@ fn preview(context: &Context, sections: &[Section]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Names what goes on running this program, since somebody wrote it by hand.
+fn warn_of_lines(context: &Context) -> Result<(), Error> {
+    let Some((file, text)) = wire::global_text(context)? else { return Ok(()) };
+    for line in text.written_by_others() {
+        context.ui.warning(format_args!(
+            "{file}, line {line} runs `git vsts` and was written by hand: left as it is"
+        ));
+    }
+    Ok(())
+}
+
 /// Says which sections would be taken out.
 fn preview_undo(context: &Context) -> Result<(), Error> {
     let there = wire::global_text(context)?.map(|(file, text)| (file, text.sections()));
     let Some((file, sections)) = there.filter(|(_, sections)| !sections.is_empty()) else {
         context.ui.status(format_args!("git's configuration has nothing of ours"));
-        return Ok(());
+        return warn_of_lines(context);
     };
     context.ui.status(format_args!("Would be taken out of {file}:"));
     for section in sections {
         context.ui.out(format_args!("[credential \"{}\"]", visible(&section.url)))?;
     }
-    Ok(())
+    warn_of_lines(context)
 }
 
 /// Files of one kind in one folder, of which there is the same to say.

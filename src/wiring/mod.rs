@@ -9,6 +9,7 @@ mod file;
 mod owner;
 mod program;
 
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::text::visible;
@@ -116,7 +117,8 @@ pub enum Error {
 const MARK: &str = "\t# Written by `git vsts setup";
 /// The option that made a section for a whole host.
 const WHOLE: &str = " --all-organizations";
-/// What a mark says where the file had no line end at its end before, so that one was added.
+/// What a mark says where the file had no line end at its end before, so that one was added; the line's [`hash`] in
+/// brackets follows.
 const LINE_END: &str = ", with the line end above";
 /// How a mark ends.
 const MARK_END: &str = "; `git vsts setup --undo` takes it back";
@@ -157,7 +159,8 @@ struct Found {
     ours: Vec<usize>,
     /// The helper's value, if that line is as we wrote it.
     helper: Option<Vec<u8>>,
-    has_line_end: bool,
+    /// The hash of the line before that got its line end from us.
+    ended: Option<String>,
     /// Whether somebody else set something in it.
     is_shared: bool,
 }
@@ -193,12 +196,15 @@ impl Text {
     /// Puts a section at the end, where no other follows it.
     pub fn renew(&mut self, section: &Section, helper: &[u8]) {
         self.remove(|met| met.url == section.url);
-        let has_line_end = self.lines.last().is_some_and(|last| !last.ends_with(b"\n"));
-        if has_line_end && let Some(last) = self.lines.last_mut() {
-            last.push(b'\n');
-        }
-        let mark = mark(section.reach, has_line_end);
-        let mut line = |line: &[u8]| self.lines.push([line, b"\n"].concat());
+        let line_end = self.line_end();
+        let unfinished = self.lines.last_mut().filter(|last| !last.ends_with(b"\n"));
+        let ended = unfinished.map(|last| {
+            let hash = hash(last);
+            last.extend(line_end);
+            hash
+        });
+        let mark = mark(section.reach, ended.as_deref());
+        let mut line = |line: &[u8]| self.lines.push([line, line_end].concat());
         line(&header(&section.url));
         line(mark.as_bytes());
         line(EMPTY_HELPER.as_bytes());
@@ -218,8 +224,8 @@ impl Text {
             }
             if !found.is_shared {
                 self.lines.remove(found.header);
-                if found.has_line_end {
-                    self.take_line_end_back(found.header);
+                if let Some(ended) = &found.ended {
+                    self.take_line_end_back(found.header, ended);
                 }
             }
         }
@@ -227,20 +233,36 @@ impl Text {
     }
 
     /// Takes the line end back that was added before a section of ours that is gone. What stands there now needs it, so
-    /// another section of ours remembers it.
-    fn take_line_end_back(&mut self, at: usize) {
+    /// another section of ours remembers it. The end of any other line than that which got it is not ours to take.
+    fn take_line_end_back(&mut self, at: usize, ended: &str) {
+        let Some(before) = at.checked_sub(1) else { return };
+        let line = &self.lines[before];
+        // A carriage return can have been the line's own, or have come with the line end.
+        let mut lengths = split_line_end(line).0.len()..line.len();
+        let Some(length) = lengths.find(|length| hash(&line[..*length]) == ended) else { return };
         if at == self.lines.len() {
-            if let Some(last) = self.lines.last_mut()
-                && last.ends_with(b"\n")
-            {
-                last.pop();
-            }
-            return;
+            self.lines[before].truncate(length);
+        } else if let Some(next) = self.found().into_iter().find(|found| found.header == at) {
+            let mark = mark(next.section.reach, Some(ended));
+            let line_end = split_line_end(&self.lines[at + 1]).1;
+            self.lines[at + 1] = [mark.as_bytes(), line_end].concat();
         }
-        if let Some(next) = self.found().into_iter().find(|found| found.header == at) {
-            let mark = mark(next.section.reach, true);
-            self.lines[at + 1] = [mark.as_bytes(), b"\n"].concat();
+    }
+
+    /// How lines end here, as editors tell it: as on Windows where all of them do.
+    fn line_end(&self) -> &'static [u8] {
+        let mut ended = self.lines.iter().filter(|line| line.ends_with(b"\n")).peekable();
+        match ended.peek().is_some() && ended.all(|line| line.ends_with(b"\r\n")) {
+            true => b"\r\n",
+            false => b"\n",
         }
+    }
+
+    /// The lines, from 1, that name `git vsts` as a helper and are in no section of ours.
+    pub fn written_by_others(&self) -> Vec<usize> {
+        let ours: Vec<usize> = self.found().into_iter().flat_map(|found| found.ours).collect();
+        let is_theirs = |at: &usize| !ours.contains(at) && names_this_program(&self.lines[*at]);
+        (0..self.lines.len()).filter(is_theirs).map(|at| at + 1).collect()
     }
 
     /// Whether nothing follows the sections of ours.
@@ -263,8 +285,7 @@ impl Text {
         let mut all = Vec::new();
         for (at, line) in self.lines.iter().enumerate() {
             let Some(url) = url_of(line) else { continue };
-            let Some((reach, has_line_end)) = self.lines.get(at + 1).and_then(|it| read_mark(it))
-            else {
+            let Some((reach, ended)) = self.lines.get(at + 1).and_then(|it| read_mark(it)) else {
                 continue;
             };
             let mut found = Found {
@@ -273,7 +294,7 @@ impl Text {
                 end: at + 1,
                 ours: Vec::new(),
                 helper: None,
-                has_line_end,
+                ended,
                 is_shared: false,
             };
             for (index, line) in self.lines.iter().enumerate().skip(at + 1) {
@@ -291,7 +312,7 @@ impl Text {
 
 impl Found {
     fn read(&mut self, index: usize, line: &[u8]) {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = split_line_end(line).0;
         let is_mark = index == self.header + 1;
         let helper = text.strip_prefix(b"\thelper = ").and_then(unquoted);
         let is_ours = match helper {
@@ -316,18 +337,42 @@ fn is_remark(line: &[u8]) -> bool {
     line.is_empty() || line.starts_with(b"#") || line.starts_with(b";")
 }
 
-fn mark(reach: Reach, has_line_end: bool) -> String {
+/// A line without its end, and that. An editor, or git itself (`core.autocrlf`), may have made it one of Windows.
+fn split_line_end(line: &[u8]) -> (&[u8], &[u8]) {
+    let text = line.strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
+    line.split_at(text.unwrap_or(line).len())
+}
+
+/// What tells a line from others: the first 32 bits of its SHA-256, in hexadecimal digits.
+fn hash(line: &[u8]) -> String {
+    Sha256::digest(line).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn mark(reach: Reach, ended: Option<&str>) -> String {
     let whole = if reach == Reach::Host { WHOLE } else { "" };
-    let line_end = if has_line_end { LINE_END } else { "" };
+    let line_end = ended.map(|hash| format!("{LINE_END} ({hash})")).unwrap_or_default();
     format!("{MARK}{whole}`{line_end}{MARK_END}")
 }
 
-fn read_mark(line: &[u8]) -> Option<(Reach, bool)> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    [Reach::Organization, Reach::Host]
-        .into_iter()
-        .flat_map(|reach| [(reach, false), (reach, true)])
-        .find(|(reach, has_line_end)| line == mark(*reach, *has_line_end).as_bytes())
+fn read_mark(line: &[u8]) -> Option<(Reach, Option<String>)> {
+    let line = std::str::from_utf8(split_line_end(line).0).ok()?;
+    let ended = line.split_once(LINE_END).and_then(|(_, rest)| rest.get(2..10));
+    let reaches = [Reach::Organization, Reach::Host].into_iter();
+    let mut read = reaches.map(|reach| (reach, ended.map(str::to_owned)));
+    read.find(|(reach, ended)| line == mark(*reach, ended.as_deref()))
+}
+
+/// Whether a line sets a helper that runs this program, by whatever name and in whatever quotes.
+fn names_this_program(line: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(line).to_lowercase();
+    let Some((name, value)) = text.split_once('=') else { return false };
+    let name = name.rsplit(']').next().unwrap_or_default().trim();
+    let value: String = value.chars().filter(|it| !matches!(it, '"' | '\'' | '\\')).collect();
+    let value = value.trim().trim_start_matches('!').replace(".exe ", " ");
+    let words: Vec<&str> = value.split_whitespace().collect();
+    let is_program = words.iter().any(|word| word.ends_with("git-vsts"))
+        || words.windows(2).any(|pair| pair[0].ends_with("git") && pair[1] == "vsts");
+    name == "helper" && is_program && words.last() == Some(&"credential")
 }
 
 /// `[credential "URL"]` (git-config(1), "Syntax").
@@ -336,7 +381,7 @@ fn header(url: &str) -> Vec<u8> {
 }
 
 fn url_of(line: &[u8]) -> Option<String> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = split_line_end(line).0;
     let name = line.strip_prefix(b"[credential \"")?.strip_suffix(b"\"]")?;
     let url = String::from_utf8(unquoted(&[b"\"", name, b"\""].concat())?).ok()?;
     (header(&url) == line).then_some(url)
@@ -417,7 +462,7 @@ mod tests {
             shown(&added("[user]\n\tname = Ada", &[CONTOSO])),
             "[user]\n\tname = Ada\n\
              [credential \"https://dev.azure.com/contoso\"]\n\
-             \t# Written by `git vsts setup`, with the line end above; `git vsts setup --undo` takes it back\n\
+             \t# Written by `git vsts setup`, with the line end above (4d7cd2f2); `git vsts setup --undo` takes it back\n\
              \thelper =\n\
              \thelper = \"!'/opt/it''s/git-vsts' credential\"\n\
              \tuseHttpPath = true\n"
@@ -426,7 +471,16 @@ mod tests {
 
     #[test]
     fn what_was_added_goes_again_byte_for_byte_in_any_order() {
-        for before in ["", "\n", "[a]\n", "[a]\n\tb = c", "[a]\r\n\tb = c\r\n", "\u{feff}# x\n\n"] {
+        for before in [
+            "",
+            "\n",
+            "[a]\n",
+            "[a]\n\tb = c",
+            "[a]\r\n\tb = c\r\n",
+            "[a]\r\nb",
+            "[a]\r",
+            "\u{feff}# x\n\n",
+        ] {
             for first in [CONTOSO, FABRIKAM] {
                 let mut text = added(before, &[CONTOSO, FABRIKAM]);
                 let again = added(&shown(&text), &[CONTOSO, FABRIKAM]);
@@ -439,6 +493,65 @@ mod tests {
                 assert!(!text.remove(|_| true));
             }
         }
+    }
+
+    #[test]
+    fn a_line_end_is_taken_back_from_the_line_alone_that_got_it() {
+        let own = shown(&added("[a]", &[CONTOSO, FABRIKAM]));
+        for (changed, left) in [
+            (own.replacen("[a]\n", "[a]\n[b]\n", 1), "[a]\n[b]\n"),
+            (own.replacen("[a]\n", "[b]\n", 1), "[b]\n"),
+            (own.replacen("[a]\n", "", 1), ""),
+            (own.replacen("[a]\n", "[a]\n\n", 1), "[a]\n\n"),
+            (format!("{own}[b]\n"), "[a]\n[b]\n"),
+            (own, "[a]"),
+        ] {
+            let mut text = Text::new(changed.as_bytes());
+            assert!(text.remove(|_| true));
+            assert_eq!(shown(&text), left, "{changed}");
+        }
+    }
+
+    #[test]
+    fn lines_may_end_as_on_windows() {
+        let before = "[a]\r\n\tb = c";
+        let own = added(before, &[CONTOSO, FABRIKAM]);
+        assert_eq!(shown(&own).replace("\r\n", "").matches(['\r', '\n']).count(), 0);
+        // Somebody's editor has changed them all.
+        for (before, windows) in
+            [("[a]\n", true), ("[a]", true), ("[a]\r\n", false), ("[a]\r\nb", false)]
+        {
+            let text = shown(&added(before, &[CONTOSO, FABRIKAM]));
+            let converted = |text: &str| match windows {
+                true => text.replace('\n', "\r\n"),
+                false => text.replace("\r\n", "\n"),
+            };
+            let text = converted(&text);
+            assert_eq!(shown(&added(&text, &[CONTOSO, FABRIKAM])), text);
+            let mut text = Text::new(text.as_bytes());
+            assert_eq!(text.sections(), [section(CONTOSO), section(FABRIKAM)]);
+            assert!(text.remove(|_| true));
+            assert_eq!(shown(&text), converted(before));
+        }
+    }
+
+    #[test]
+    fn lines_that_somebody_wrote_to_run_this_program_are_found() {
+        let mut text = added("", &[CONTOSO]);
+        assert_eq!(text.written_by_others(), [0; 0]);
+        let lines = [
+            "[credential \"https://dev.azure.com\"]",
+            "\thelper = \"!'/usr/bin/git-vsts' credential\"",
+            "\thelper = !git vsts credential",
+            "[credential] HELPER=/opt/git-vsts credential\r",
+            "\thelper = \"!'C:/x y/git-vsts.exe' credential\"",
+            "\thelper = !git-vsts status",
+            "\thelper = store",
+            "\t# helper = !git vsts credential",
+            "\tusername = git-vsts credential",
+        ];
+        text = Text::new(format!("{}\n{}", lines.join("\n"), shown(&text)).as_bytes());
+        assert_eq!(text.written_by_others(), [2, 3, 4, 5]);
     }
 
     #[test]
@@ -508,7 +621,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_file_is_as_it_was_after_undo(
-            before in "(\\[(user|credential \"https://dev.azure.com\")\\]|\thelper =|\tuseHttpPath = true|#x|é|\n){0,12}",
+            before in "(\\[(user|credential \"https://dev.azure.com\")\\]|\thelper =|\tuseHttpPath = true|#x|é|\r|\n|\r\n){0,12}",
             urls in proptest::collection::vec("https://[a-z\"\\\\]{1,4}", 0..4),
         ) {
             let urls: Vec<&str> = urls.iter().map(String::as_str).collect();

@@ -1059,3 +1059,58 @@ fn where_the_program_is_matters_only_to_what_is_written() {
     assert!(warns(&["setup", "--dry-run"]));
     assert!(warns(&["setup"]));
 }
+
+#[test]
+fn a_file_with_the_line_ends_of_windows_keeps_them() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.home().join(".gitconfig");
+    let before = fs::read_to_string(&path).unwrap().replace('\n', "\r\n");
+    fs::write(&path, &before).unwrap();
+    sandbox.sign_in("contoso");
+    let wired = fs::read_to_string(&path).unwrap();
+    assert_eq!(wired.matches('\n').count(), wired.matches("\r\n").count());
+    assert_eq!(fetch(&sandbox, &sandbox.url("contoso/shop/_git/shop")).to_string(), "[exit 0]\n");
+    assert_eq!(sandbox.run(["setup", "--undo"]).status, 0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+}
+
+#[test]
+fn undo_names_what_somebody_wrote_by_hand() {
+    let sandbox = Sandbox::signed_in();
+    let helper = format!("!'{}' credential", sandbox.program());
+    let _ = sandbox.git(["config", "--global", "credential.https://dev.azure.com.helper", &helper]);
+    let mut said = String::new();
+    for arguments in [&["setup", "--undo", "--dry-run"][..], &["setup", "--undo"]] {
+        for _ in 0..2 {
+            said += &sandbox.run(arguments).to_string();
+        }
+    }
+    assert_data_eq!(
+        said,
+        str![[r#"
+--- stdout
+[credential "https://azure/contoso"]
+--- stderr
+Would be taken out of /home/.gitconfig:
+warning: /home/.gitconfig, line 12 runs `git vsts` and was written by hand: left as it is
+[exit 0]
+--- stdout
+[credential "https://azure/contoso"]
+--- stderr
+Would be taken out of /home/.gitconfig:
+warning: /home/.gitconfig, line 12 runs `git vsts` and was written by hand: left as it is
+[exit 0]
+--- stderr
+git no longer asks `git vsts`: taken out of /home/.gitconfig
+warning: /home/.gitconfig, line 7 runs `git vsts` and was written by hand: left as it is
+[exit 0]
+--- stderr
+git's configuration has nothing of ours
+warning: /home/.gitconfig, line 7 runs `git vsts` and was written by hand: left as it is
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert!(global(&sandbox).ends_with("helper = !'/bin/git-vsts' credential\n"));
+}
