@@ -1,7 +1,7 @@
 //! `git vsts login` with a Microsoft account.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 use std::process::Stdio;
 
 use double::Step;
@@ -548,6 +548,7 @@ Opening https://azure/organizations/oauth2/v2.0/authorize?… (or visit it yours
 ? Organization: fabrikam
 Signed in to fabrikam as ada@contoso.com; kept a token in a file that only you can read until DATE
 git uses it too: set in /home/.gitconfig
+
 "#]]
         .raw()
     );
@@ -577,8 +578,82 @@ copy it and paste it here, where nothing of it is shown.
 ? Token for contoso: ********
 Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
 git uses it too: set in /home/.gitconfig
+
 "#]]
         .raw()
     );
     assert_eq!(status, 0);
+}
+
+#[test]
+fn a_wait_for_microsoft_ends_at_once_where_the_person_gives_up() {
+    let sandbox = Sandbox::new();
+    for (arguments, shown) in [
+        (&["login", "contoso", "--web"][..], "Visit "),
+        (&["login", "contoso", "--device"], "started this yourself"),
+    ] {
+        let (said, status) = sandbox.on_terminal(arguments).expect(shown).press("\u{3}").end();
+        assert_eq!(status, 130, "{said}");
+    }
+    assert!(!sandbox.credentials().exists());
+}
+
+#[test]
+fn a_quiet_sign_in_still_says_where_to_go() {
+    let sandbox = Sandbox::new();
+    let microsoft = sandbox.azure.microsoft();
+    microsoft.next_user_code("ABCD-EFGH").approves_after(0, ADA).poll_interval(Some(0));
+    assert_data_eq!(
+        device(&sandbox, &["-q"]).to_string(),
+        str![[r#"
+--- stderr
+On any device, open https://azure/common/oauth2/deviceauth
+and type the code ABCD-EFGH
+Do so only if you have started this yourself.
+[exit 0]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn without_a_browser_the_address_is_enough() {
+    let sandbox = Sandbox::new();
+    sandbox.set("SSH_CONNECTION", "203.0.113.1 50000 203.0.113.2 22");
+    let program = sandbox.program();
+    let mut command = sandbox.command(&program, ["login", "contoso", "--web"], &sandbox.work());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    let address = loop {
+        let line = lines.next().unwrap().unwrap();
+        if let Some(address) = line.strip_prefix("Visit ") {
+            break address.to_owned();
+        }
+    };
+    let next = lines.next().unwrap().unwrap();
+    let said =
+        "in a browser on this computer; where that is on another one, sign in with `--device`";
+    assert_eq!(next, said);
+    assert_eq!(sandbox.azure.microsoft().sign_in_at(&address, ADA).status, 200);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(sandbox.contoso().tokens_made().len(), 1);
+}
+
+#[test]
+fn a_browser_that_does_not_start_is_one_line() {
+    let sandbox = Sandbox::new();
+    sandbox.set("BROWSER", "/nowhere/browser");
+    // Else whatever this computer has would be tried next.
+    sandbox.set("PATH", "/nowhere");
+    let (said, status) = sandbox
+        .on_terminal(["login", "contoso", "--web"])
+        .expect("with `--device`")
+        .press("\u{3}")
+        .end();
+    assert_data_eq!(said, str![[r#"
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+warning: no browser could be started (No valid browsers detected. You can specify one in BROWSER environment variable); visit the address yourself, or sign in on another device with `--device`
+"#]].raw());
+    assert_eq!(status, 130);
 }

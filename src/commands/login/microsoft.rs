@@ -123,11 +123,18 @@ fn entra(
 fn in_browser(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Error> {
     let attempt = microsoft.begin()?;
     let url = attempt.url.clone();
-    // The address first: a browser may start and show nothing.
-    context.ui.instruction(format_args!("Opening {url} (or visit it yourself)"));
-    if let Err(error) = context.open_in_browser(&url) {
-        context.ui.warning(format_args!(
-            "no browser could be started ({error}); visit the address yourself, or sign in on another device with `--device`"
+    if context.has_browser() {
+        // The address first: a browser may start and show nothing.
+        context.ui.instruction(format_args!("Opening {url} (or visit it yourself)"));
+        if let Err(error) = context.open_in_browser(&url) {
+            context.ui.warning(format_args!(
+                "no browser could be started ({error}); visit the address yourself, or sign in on another device with `--device`"
+            ));
+        }
+    } else {
+        // The answer comes to a port of this computer.
+        context.ui.instruction(format_args!(
+            "Visit {url}\nin a browser on this computer; where that is on another one, sign in with `--device`"
         ));
     }
     let (tokens, landed) = microsoft.end(attempt, PATIENCE)?;
