@@ -39,8 +39,9 @@ impl Logout {
         if organizations.is_empty() && context.keychain()?.accounts()?.is_empty() {
             context.ui.status(format_args!("Nobody is signed in anywhere"));
         }
+        let mut not_revoked = Vec::new();
         for organization in &organizations {
-            self.forget(context, organization)?;
+            not_revoked.extend(self.forget(context, organization)?);
         }
         if self.all {
             forget_the_rest(context)?;
@@ -58,42 +59,61 @@ impl Logout {
         for variable in set_tokens(context) {
             context.ui.warning(format_args!("{variable} is set, and is used as long as it is"));
         }
-        Ok(())
+        let mut errors = not_revoked.into_iter();
+        let Some(first) = errors.next() else { return Ok(()) };
+        errors.for_each(|error| error.print(&context.ui));
+        Err(first)
     }
 
-    fn forget(&self, context: &Context, organization: &Organization) -> Result<(), Error> {
+    /// Gives what kept the token from being revoked, which is no reason not to forget it here.
+    fn forget(
+        &self,
+        context: &Context,
+        organization: &Organization,
+    ) -> Result<Option<Error>, Error> {
         // A record that can't be read is to be forgotten all the same.
         let kept = context.keychain()?.read(&organization.key()).ok().flatten();
         let kept = kept.and_then(|record| Kept::from_record(&record).ok());
-        let credential = kept.as_ref().map(|kept| &kept.credential);
-        let revoked = match credential {
-            Some(Credential::Pat(Pat { id: Some(id), .. })) if self.revoke => {
-                login::revoke(context, organization, id)?;
-                true
-            }
-            _ => false,
-        };
         if !context.keychain()?.delete(&organization.key())? {
             context.ui.status(format_args!("Not signed in to {organization}"));
-            return Ok(());
+            return Ok(None);
         }
-        let who =
-            match kept.as_ref().map(|kept| &kept.account).filter(|account| !account.is_empty()) {
-                Some(account) => format!(" as {account}"),
-                None => String::new(),
-            };
-        let left = match credential {
-            _ if revoked => "The token was revoked".to_owned(),
-            Some(Credential::Entra(_)) => {
-                "What Microsoft gave ends by itself; end it everywhere at https://myaccount.microsoft.com".to_owned()
-            }
-            _ => format!(
-                "The token is valid until it expires; revoke it at {}",
-                organization.tokens_page()
-            ),
+        let account = kept.as_ref().map(|kept| &*kept.account).unwrap_or_default();
+        let who = match account {
+            "" => String::new(),
+            account => format!(" as {account}"),
         };
-        context.ui.status(format_args!("Forgot the sign-in to {organization}{who}\n{left}"));
-        Ok(())
+        context.ui.status(format_args!("Forgot the sign-in to {organization}{who}"));
+        let revoked = match kept.as_ref().map(|kept| &kept.credential) {
+            Some(Credential::Entra(_)) => {
+                context.ui.status(format_args!(
+                    "What Microsoft gave ends by itself; end it everywhere at https://myaccount.microsoft.com"
+                ));
+                return Ok(None);
+            }
+            Some(Credential::Pat(Pat { id: Some(id), .. })) if self.revoke => {
+                login::revoke(context, organization, account, id)
+            }
+            _ => {
+                context.ui.status(format_args!(
+                    "The token is valid until it expires; revoke it at {}",
+                    organization.tokens_page()
+                ));
+                return Ok(None);
+            }
+        };
+        match revoked {
+            Ok(()) => {
+                context.ui.status(format_args!("The token was revoked"));
+                Ok(None)
+            }
+            Err(error) => Ok(Some(
+                error
+                    .without_hints()
+                    .context(format!("the token for {organization} was not revoked"))
+                    .hint(format!("revoke it at {}", organization.tokens_page())),
+            )),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::Context;
 use crate::error::{Error, Kind};
-use crate::http::Client;
+use crate::http::{Client, Limits};
 use crate::signin::microsoft::{CLIENT, LOGIN_URL};
 use crate::text::visible_within;
 
@@ -26,6 +26,14 @@ impl Context {
     /// Settings that can't be used.
     pub fn login_client(&self) -> Result<Client, Error> {
         self.trusted_client(&parsed(self.login_url())?)
+    }
+
+    /// The same, in more of a hurry.
+    ///
+    /// # Errors
+    /// As [`Context::login_client`].
+    pub fn hasty_login_client(&self, limits: Limits) -> Result<Client, Error> {
+        self.client_within(&parsed(self.login_url())?, limits)
     }
 
     /// As which program a person signs in.

@@ -9,7 +9,9 @@ use url::Url;
 use super::Context;
 use crate::configuration::Trust;
 use crate::error::{Error, Kind};
-use crate::http::{AUTHORIZATION, COOKIE, Client, HeaderName, PROXY_AUTHORIZATION, Settings};
+use crate::http::{
+    AUTHORIZATION, COOKIE, Client, HeaderName, Limits, PROXY_AUTHORIZATION, Settings,
+};
 use crate::remote::Organization;
 
 impl Context {
@@ -58,8 +60,19 @@ impl Context {
         Ok(headers)
     }
 
+    /// [`Context::trusted_client`] with other limits.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn client_within(&self, url: &Url, limits: Limits) -> Result<Client, Error> {
+        self.client_of(Settings { limits, ..self.network(url, Trust::TrustedOnly)? })
+    }
+
     fn client(&self, url: &Url, trust: Trust) -> Result<Client, Error> {
-        let settings = self.network(url, trust)?;
+        self.client_of(self.network(url, trust)?)
+    }
+
+    fn client_of(&self, settings: Settings) -> Result<Client, Error> {
         let mut clients = self.clients.borrow_mut();
         if let Some((_, client)) = clients.iter().find(|(met, _)| *met == settings) {
             return Ok(client.clone());

@@ -4,22 +4,30 @@
 //! section 4.14.2). So one process at a time renews: whoever waited for it finds what it kept.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use secrecy::SecretString;
 
 use super::Context;
 use crate::credential::{Credential, Entra, Kept, fingerprint};
 use crate::error::{Error, Kind};
-use crate::http;
+use crate::http::{self, Limits};
 use crate::remote::Organization;
 use crate::signin::microsoft::{self, Authority, Microsoft};
 
 /// How long before its end an access token is renewed.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
-/// How long another process may take to renew: as long as its requests may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long another process may take to renew.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long Microsoft may take: git waits meanwhile, and others of ours for the lock.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(5),
+    silence: Duration::from_secs(10),
+    body: Duration::from_secs(10),
+    patience: Duration::from_secs(5),
+};
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Context {
@@ -36,9 +44,20 @@ impl Context {
         if self.stays_offline.get() || !self.is_due(&kept) {
             return Ok(Some(kept));
         }
-        let _lock = self.lock(organization)?;
-        // Who had the lock before has done it.
-        let Some(kept) = self.kept(organization)? else { return Ok(None) };
+        let lock = match self.lock(organization) {
+            Ok(lock) => lock,
+            // Whoever holds the lock, or keeps us from it, must not keep us from a token that is good.
+            Err(_) if !self.has_ended(&kept) => return Ok(Some(kept)),
+            Err(error) => return Err(error),
+        };
+        let renewed = self.renewed_alone(organization);
+        drop(lock);
+        renewed
+    }
+
+    fn renewed_alone(&self, organization: &Organization) -> Result<Option<Kept>, Error> {
+        // Who had the lock before has done it, or has signed out.
+        let Some((record, kept)) = self.kept_as_record(organization)? else { return Ok(None) };
         let Credential::Entra(entra) = &kept.credential else { return Ok(Some(kept)) };
         if !self.is_due(&kept) {
             return Ok(Some(kept));
@@ -46,13 +65,15 @@ impl Context {
         match self.renew(entra) {
             Ok(credential) => {
                 let kept = Kept { credential, ..kept };
-                // Before it is used: the token that was renewed with may be good no more.
-                self.keep(organization, &kept)?;
-                Ok(Some(kept))
+                // Before it is used: the token that was renewed with may be good no more. Whoever has signed in or
+                // out meanwhile means that.
+                match self.replace(organization, &record, Some(&kept))? {
+                    true => Ok(Some(kept)),
+                    false => self.kept(organization),
+                }
             }
             Err(error) if error.is_end() => {
-                let old = kept.to_record();
-                self.keychain()?.replace(&organization.key(), "", &old, None)?;
+                self.replace(organization, &record, None)?;
                 Error::from(error)
                     .without_hints()
                     .context(format!("the sign-in to {organization} has ended"))
@@ -60,11 +81,17 @@ impl Context {
                     .warn(&self.ui);
                 Ok(None)
             }
-            // The service may take it still, whatever our clock says.
-            Err(_) if entra.access_token.is_some() => Ok(Some(kept)),
+            // The service may take it still, whatever was in the way.
+            Err(_) if !self.has_ended(&kept) => Ok(Some(kept)),
             Err(error) => Err(Error::from(error)
                 .context(format!("the sign-in to {organization} could not be renewed"))),
         }
+    }
+
+    /// Whether there is no access token, or one that has ended by our clock.
+    fn has_ended(&self, kept: &Kept) -> bool {
+        let signing = kept.credential.signing_secret();
+        signing.is_none_or(|(_, expires)| expires.is_some_and(|end| end <= self.clock.now()))
     }
 
     fn is_due(&self, kept: &Kept) -> bool {
@@ -78,7 +105,7 @@ impl Context {
 
     fn renew(&self, entra: &Entra) -> Result<Credential, microsoft::Error> {
         let setting = |error: Error| microsoft::Error::Http(http::Error::Setup(error.to_string()));
-        let client = self.login_client().map_err(setting)?;
+        let client = self.hasty_login_client(LIMITS).map_err(setting)?;
         let authority = Authority::new(self.login_url(), &entra.tenant)?;
         let now = || self.clock.now();
         let microsoft = Microsoft::new(&client, &authority, &entra.client, &now)?;
@@ -95,9 +122,17 @@ impl Context {
         Ok(credential)
     }
 
-    fn keep(&self, organization: &Organization, kept: &Kept) -> Result<(), Error> {
+    /// Puts what is new in the place of what was read, unless that was replaced meanwhile.
+    fn replace(
+        &self,
+        organization: &Organization,
+        old: &SecretString,
+        new: Option<&Kept>,
+    ) -> Result<bool, Error> {
         let label = crate::credential::label(organization);
-        self.whole(|| Ok(self.keychain()?.write(&organization.key(), &label, &kept.to_record())?))
+        let new = new.map(Kept::to_record);
+        let key = organization.key();
+        self.whole(|| Ok(self.keychain()?.replace(&key, &label, old, new.as_ref())?))
     }
 
     /// Keeps other processes of ours from renewing the sign-in to an organization for as long as it is held.
@@ -109,8 +144,7 @@ impl Context {
             let shown = crate::text::visible(&path.display().to_string());
             Error::new(Kind::Failed, error).context(format!("{shown} can't be locked"))
         };
-        std::fs::create_dir_all(&folder).map_err(unusable)?;
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(unusable)?;
+        let file = private_file(&folder, &path).map_err(unusable)?;
         let mut waited = Duration::ZERO;
         loop {
             match file.try_lock() {
@@ -143,4 +177,17 @@ impl Context {
             None => self.data_directory(),
         }
     }
+}
+
+/// A file that nobody else can open: who can may lock it, and so keep us waiting.
+fn private_file(folder: &Path, path: &Path) -> std::io::Result<File> {
+    let mut directory = std::fs::DirBuilder::new();
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::DirBuilderExt::mode(&mut directory, 0o700);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    directory.recursive(true).create(folder)?;
+    options.create(true).append(true).open(path)
 }

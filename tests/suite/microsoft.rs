@@ -138,19 +138,87 @@ fn signing_in_again_replaces_and_revokes_what_was_made_before() {
     assert_eq!(web(&sandbox, &[]).status, 0);
     let revoked: Vec<_> = sandbox.contoso().tokens_made().iter().map(|it| it.revoked).collect();
     assert_eq!(revoked, [true, false]);
-    let browser = sandbox.browser(ADA);
+    let _browser = sandbox.browser(ADA);
+    let (said, status) = sandbox.on_terminal(["logout", "contoso", "--revoke"]).end();
+    assert_data_eq!(said, str![[r#"
+Forgot the sign-in to contoso as ada@contoso.com
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+The token was revoked
+git no longer uses it: taken out of /home/.gitconfig
+"#]].raw());
+    assert_eq!(status, 0);
+    assert!(sandbox.contoso().tokens_made().iter().all(|it| it.revoked));
+}
+
+#[test]
+fn a_token_that_could_not_be_revoked_is_forgotten_and_that_is_said() {
+    let sandbox = Sandbox::new();
+    assert_eq!(web(&sandbox, &[]).status, 0);
     let output = sandbox.run(["logout", "contoso", "--revoke"]);
-    browser.join().unwrap();
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+Forgot the sign-in to contoso as ada@contoso.com
+git no longer uses it: taken out of /home/.gitconfig
+error: the token for contoso was not revoked
+  caused by: to revoke a token somebody has to sign in, and there is no terminal
+hint: revoke it at https://azure/contoso/_usersSettings/tokens
+[exit 4]
+
+"#]].raw());
+    assert!(!sandbox.credentials().exists());
+    assert_eq!(web(&sandbox, &[]).status, 0);
+    sandbox.contoso().person("eve@contoso.com", "Eve");
+    let _browser = sandbox.browser("eve@contoso.com");
+    let (said, status) = sandbox.on_terminal(["logout", "contoso", "--revoke"]).end();
+    assert_data_eq!(said, str![[r#"
+Forgot the sign-in to contoso as ada@contoso.com
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+git no longer uses it: taken out of /home/.gitconfig
+error: the token for contoso was not revoked
+  caused by: the token is of ada@contoso.com, and eve@contoso.com signed in
+hint: revoke it at https://azure/contoso/_usersSettings/tokens
+"#]].raw());
+    assert_eq!(status, 4);
+    assert!(sandbox.contoso().tokens_made().iter().all(|it| !it.revoked));
+}
+
+#[test]
+fn a_policy_that_refuses_a_renewal_takes_nothing_away() {
+    let sandbox = kept_itself();
+    sandbox.azure.microsoft().access_tokens_last(100);
+    assert_eq!(web(&sandbox, &["--credential", "entra"]).status, 0);
+    sandbox.azure.microsoft().refuse(Step::Renewal, 53003);
+    // The token is good for a minute still.
+    assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
+    sandbox.azure.microsoft().expire_access_tokens();
+    assert_data_eq!(sandbox.run(["push"]).to_string(), str![[r#"
+--- stderr
+error: the sign-in to contoso could not be renewed
+  caused by: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
+hint: use the network or the device that your administrator allows, such as the company's VPN
+hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+[exit 4]
+
+"#]].raw());
+    sandbox.azure.microsoft().permit();
+    sandbox.commit("file", "two\n", "Two");
+    assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
+}
+
+#[test]
+fn a_sign_in_that_could_not_be_renewed_is_not_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.azure.microsoft().withholds_refresh_tokens();
+    let output = web(&sandbox, &["--credential", "entra"]);
     assert_data_eq!(output.to_string(), str![[r#"
 --- stderr
 Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
-Forgot the sign-in to contoso as ada@contoso.com
-The token was revoked
-git no longer uses it: taken out of /home/.gitconfig
-[exit 0]
+error: Microsoft gave nothing that renews the sign-in, which would end within the hour
+hint: paste a token: `git vsts login contoso --pat`
+[exit 4]
 
 "#]].raw());
-    assert!(sandbox.contoso().tokens_made().iter().all(|it| it.revoked));
+    assert!(!sandbox.credentials().exists());
 }
 
 #[test]

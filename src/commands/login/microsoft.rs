@@ -213,6 +213,15 @@ fn make(
             }
         }
     };
+    if context.store()? != Store::None
+        && matches!(credential, Credential::Entra(_))
+        && !is_lasting(&credential)
+    {
+        let message =
+            "Microsoft gave nothing that renews the sign-in, which would end within the hour";
+        return Err(Error::message(Kind::SignedOut, message)
+            .hint(format!("paste a token: `git vsts login {organization} --pat`")));
+    }
     credential.secrets().for_each(|secret| context.ui.conceal(secret));
     let client = context.rest_client(organization)?;
     let wait = |why: &str, pause| context.wait(why, pause);
@@ -295,17 +304,27 @@ pub(super) fn revoke_quietly(
     }
 }
 
-/// Revokes a token that was made here, signing in for it.
+/// Revokes a token that was made here, signing in for it as the account that it is of.
 ///
 /// # Errors
-/// Nobody signed in, or the service did not revoke it.
+/// Nobody signed in, somebody else did, or the service did not revoke it.
 pub(in crate::commands) fn revoke(
     context: &Context,
     organization: &Organization,
+    account: &str,
     id: &str,
 ) -> Result<(), Error> {
+    if !context.ui.can_ask() {
+        let message = "to revoke a token somebody has to sign in, and there is no terminal";
+        return Err(Error::message(Kind::SignedOut, message));
+    }
     let authority = authority(context, organization, None)?;
-    let (entra, _) = entra(context, &authority, super::microsofts(context))?;
+    let (entra, who) = entra(context, &authority, super::microsofts(context))?;
+    // The service does not say whose a token is that it does not find.
+    if let Some(who) = who.filter(|who| !account.is_empty() && !who.eq_ignore_ascii_case(account)) {
+        let message = format!("the token is of {account}, and {who} signed in");
+        return Err(Error::message(Kind::SignedOut, message));
+    }
     with_identity(context, &entra, |identity| identity.revoke_token(organization, id))??;
     Ok(())
 }

@@ -252,13 +252,12 @@ pub(super) fn sign_in(
         account: account.clone().unwrap_or_default(),
         credential: credential.clone(),
     };
-    let written = context.whole(|| {
-        let written = context.keychain()?.write(
-            &organization.key(),
-            &credential::label(organization),
-            &kept.to_record(),
-        );
-        written.map_err(|error| not_kept(organization, error))
+    let mut written = Ok(());
+    // A signal that comes meanwhile ends the command, and what was written is written.
+    let held = context.whole(|| {
+        let (key, label) = (organization.key(), credential::label(organization));
+        written = context.keychain()?.write(&key, &label, &kept.to_record());
+        Ok(())
     });
     if let Some(maker) = &maker {
         // What is made and not kept, or was kept and is replaced, would go on being valid.
@@ -268,7 +267,8 @@ pub(super) fn sign_in(
         };
         microsoft::revoke_quietly(context, organization, maker, useless);
     }
-    written?;
+    written.map_err(|error| not_kept(organization, error))?;
+    held?;
     tell(context, organization, &kept, before.as_ref(), store);
     let sign_in = SignIn { credential, account, source: Source::Store(store) };
     context.remember(organization, &sign_in);

@@ -291,7 +291,8 @@ impl<'m> Microsoft<'m> {
         match tokens {
             Ok(tokens) => Ok((tokens, landed)),
             Err(error) => {
-                landed.show("Not signed in", &format!("{error}.\nThe terminal says what to do."));
+                // Nothing that came in is repeated: whoever sent it may not be Microsoft.
+                landed.show("Not signed in", "The terminal says why, and what to do.");
                 Err(error)
             }
         }

@@ -159,8 +159,15 @@ impl Refused {
 impl Refused {
     /// Whether the same question would get the same answer.
     pub(super) fn is_end(&self) -> bool {
-        ["invalid_grant", "interaction_required", "login_required", "consent_required"]
-            .contains(&&*self.error)
+        match (self.meaning, self.code) {
+            // A policy refused, and not the token: on another network, or with another proof, it may be good.
+            (
+                Some(Meaning::ConditionalAccess | Meaning::Device | Meaning::TenantRestriction),
+                _,
+            ) => false,
+            _ => ["invalid_grant", "interaction_required", "login_required", "consent_required"]
+                .contains(&&*self.error),
+        }
     }
 }
 
