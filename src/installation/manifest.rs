@@ -21,6 +21,8 @@ const VERSION: u32 = 1;
 /// A run holds the lock for milliseconds. One that was stopped in the middle must not stop us too.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
+/// How often to look whether another run is using our folder, once the lock is given up.
+const HAND_OVER_LOOKS: u32 = 20;
 
 /// What is recorded, and the lock that keeps other runs out while it is held.
 pub(super) struct Manifest {
@@ -127,6 +129,8 @@ impl Manifest {
             self.remove_folders();
             return self.save();
         }
+        // While other runs are kept out; what is left then is our own folder and those above it.
+        self.remove_folders();
         for path in [FILE, LOCK_FILE].map(|name| self.folder.join(name)) {
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
@@ -135,14 +139,26 @@ impl Manifest {
                 _ => {}
             }
         }
-        self.remove_folders();
-        if self.content.folders.is_empty() || !self.folder.join(LOCK_FILE).exists() {
-            return Ok(());
+        for _ in 0..HAND_OVER_LOOKS {
+            self.remove_folders();
+            if self.content.folders.is_empty() {
+                return Ok(());
+            }
+            // Another run may have begun before they were gone, and does not know who made them.
+            if self.folder.join(LOCK_FILE).exists() {
+                let mut next = Self::lock(&self.folder)?;
+                next.content.folders.extend(self.content.folders);
+                return next.end();
+            }
+            match fs::read_dir(&self.folder).map(|mut all| all.next().is_some()) {
+                // Something else is kept in it.
+                Ok(true) if !self.folder.join(LOCK_FILE).exists() => return Ok(()),
+                Ok(true) => {}
+                // Another run is about to lock it, to make it or to remove it; else others use those above.
+                Ok(false) | Err(_) => thread::sleep(LOCK_PAUSE),
+            }
         }
-        // Another run began before the folders were gone, and does not know who made them.
-        let mut next = Self::lock(&self.folder)?;
-        next.content.folders.extend(self.content.folders);
-        next.end()
+        Ok(())
     }
 
     /// Removes the folders that are empty; one that others use by now is not.
@@ -171,8 +187,10 @@ fn lock(folder: &Path) -> io::Result<(fs::File, Vec<PathBuf>)> {
     let mut made = Vec::new();
     loop {
         // Credentials may come to lie here.
-        made.extend(make(folder, 0o700)?);
-        let opened = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let opened = make(folder, 0o700).and_then(|new| {
+            made.extend(new);
+            fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)
+        });
         let reason = match opened.map(|file| (file.try_lock(), file)) {
             Ok((Ok(()), file)) if is_same(&file, &path) => return Ok((file, made)),
             // The run that held it has just removed it, and its folder perhaps.
