@@ -1,8 +1,10 @@
-//! The built binary against real parts, here gnome-keyring on a session bus of its own. Each test
+//! The built binary against real parts: a keyring, a browser, a server of OAuth, shells. Each test
 //! needs something that `cargo test` does not, and is ignored without it; `tests/run` installs it.
 
 #![cfg(target_os = "linux")]
 
+mod browser;
+mod chromium;
 mod credential;
 mod git_own;
 mod interrupted;
