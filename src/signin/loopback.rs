@@ -32,7 +32,9 @@ use crate::credential::same_text;
 const LARGEST: usize = 16 * 1024;
 /// How long a request's head, and then its body, may take to come.
 const SLOWEST: Duration = Duration::from_secs(2);
-/// How long the last answers may take to leave, once all is done.
+/// How long a browser that was sent on may take to come to the page, once all is done.
+const ARRIVAL: Duration = Duration::from_secs(2);
+/// How long the last answers may take to leave then.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often another port is tried where somebody holds its twin of IPv6.
 const TRIES: usize = 8;
@@ -93,8 +95,13 @@ impl Listener {
         let port = sockets[0].local_addr().map_err(Error::NoPort)?.port();
         let (sender, answers) = mpsc::channel();
         let (page, pages) = watch::channel(None);
-        let shared =
-            Arc::new(Shared { port, state, sender: Mutex::new(Some(sender)), page: pages });
+        let shared = Arc::new(Shared {
+            port,
+            state,
+            sender: Mutex::new(Some(sender)),
+            page: pages,
+            sent_on: watch::Sender::new(false),
+        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -159,6 +166,8 @@ struct Shared {
     sender: Mutex<Option<mpsc::Sender<Answer>>>,
     /// The page that ends it all.
     page: watch::Receiver<Option<String>>,
+    /// Whether a browser was sent on to the page and has not come yet.
+    sent_on: watch::Sender<bool>,
 }
 
 async fn serve(sockets: Vec<TcpListener>, shared: Arc<Shared>) {
@@ -169,7 +178,15 @@ async fn serve(sockets: Vec<TcpListener>, shared: Arc<Shared>) {
         listeners.extend(made);
     }
     let mut connections = JoinSet::new();
-    let mut page = shared.page.clone();
+    let (mut page, mut sent_on) = (shared.page.clone(), shared.sent_on.subscribe());
+    // It ends with the page, and where nobody waits any more.
+    let ended = async {
+        if page.wait_for(Option::is_some).await.is_ok() {
+            // A browser comes to the page by another connection, for which all may be done too soon.
+            let _ = tokio::time::timeout(ARRIVAL, sent_on.wait_for(|sent_on| !sent_on)).await;
+        }
+    };
+    tokio::pin!(ended);
     loop {
         let next = async {
             match &*listeners {
@@ -184,8 +201,7 @@ async fn serve(sockets: Vec<TcpListener>, shared: Arc<Shared>) {
             accepted = next => if let Ok((stream, peer)) = accepted {
                 connections.spawn(connection(stream, peer, Arc::clone(&shared)));
             },
-            // It ends with the page, and where nobody waits any more.
-            ended = page.wait_for(Option::is_some) => { let _ = ended; break }
+            () = &mut ended => break,
         }
         while connections.try_join_next().is_some() {}
     }
@@ -218,10 +234,13 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<By
         return refusal(StatusCode::BAD_REQUEST);
     }
     match (request.method().clone(), request.uri().path()) {
-        (Method::GET, LANDED) => landed(shared).await,
+        (Method::GET, LANDED) => {
+            shared.sent_on.send_replace(false);
+            landed(shared).await
+        }
         (Method::GET, "/") => {
             let query = request.uri().query().unwrap_or_default().to_owned();
-            match take(shared, query.as_bytes()) {
+            match take(shared, query.as_bytes(), true) {
                 Ok(()) => {
                     let mut response = refusal(StatusCode::SEE_OTHER);
                     response
@@ -264,7 +283,7 @@ async fn post(request: Request<Incoming>, shared: &Shared) -> Response<Full<Byte
         Ok(Err(_)) => return refusal(StatusCode::BAD_REQUEST),
         Ok(Ok(body)) => body.to_bytes(),
     };
-    match take(shared, &body) {
+    match take(shared, &body, false) {
         Ok(()) => landed(shared).await,
         Err(status) => refusal(status),
     }
@@ -283,8 +302,8 @@ async fn landed(shared: &Shared) -> Response<Full<Bytes>> {
     }
 }
 
-/// Hands the answer on, if it is one and the first.
-fn take(shared: &Shared, form: &[u8]) -> Result<(), StatusCode> {
+/// Hands the answer on, if it is one and the first. `sends_on`: the browser that brought it is sent to the page.
+fn take(shared: &Shared, form: &[u8], sends_on: bool) -> Result<(), StatusCode> {
     let mut found: [Option<String>; 5] = Default::default();
     for (name, value) in form_urlencoded::parse(form) {
         let names = ["state", "code", "iss", "error", "error_description"];
@@ -306,6 +325,8 @@ fn take(shared: &Shared, form: &[u8]) -> Result<(), StatusCode> {
     };
     let sender = shared.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
     let sender = sender.ok_or(StatusCode::GONE)?;
+    // First: whoever waits may have the page at once.
+    shared.sent_on.send_replace(sends_on);
     // Where nobody waits any more there is nobody to tell.
     let _ = sender.send(answer);
     Ok(())
@@ -458,6 +479,25 @@ mod tests {
         let mut page = String::new();
         browser.read_to_string(&mut page).unwrap();
         assert_eq!(status(&page), 200);
+    }
+
+    #[test]
+    fn a_browser_that_is_sent_on_finds_the_page_even_if_all_is_done_before_it_comes() {
+        let listener = open();
+        let port = listener.port;
+        let answer = ask(port, &get(&format!("/?error=access_denied&state={STATE}")));
+        assert_eq!(status(&answer), 303);
+        assert!(matches!(listener.wait(LIMIT), Ok(Answer::Refused { .. })));
+        let pages = listener.page.clone();
+        let shown = thread::spawn(|| listener.show("Not signed in", ""));
+        // Nothing holds it back any more, unless it knows that somebody is to come.
+        while pages.borrow().is_none() {
+            thread::yield_now();
+        }
+        let answer = ask(port, &get(LANDED));
+        assert!(answer.contains("<h1>Not signed in</h1>"), "{answer}");
+        shown.join().unwrap();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err(), "it still listens");
     }
 
     #[test]
