@@ -365,7 +365,7 @@ fn response(status: StatusCode, page: String) -> Response<Full<Bytes>> {
 const STYLE: &str = "
 :root { color-scheme: light dark; }
 body { font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 20vh auto 0; padding: 0 1.5rem; }
-h1 { font-size: 1.5rem; line-height: 1.3; }
+h1 { font-size: 1.5rem; line-height: 1.3; overflow-wrap: anywhere; }
 ";
 
 fn page(title: &str, text: &str) -> String {
