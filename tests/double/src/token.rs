@@ -14,13 +14,21 @@ pub struct Token {
     days: u32,
     is_expired: bool,
     everywhere: bool,
+    secret: Option<String>,
 }
 
 impl Token {
     /// All scopes (`app_token`), valid for 30 days, of the organization's first person.
     pub fn new() -> Token {
         let scopes = "app_token".to_owned();
-        Token { scopes, account: None, days: 30, is_expired: false, everywhere: false }
+        Token {
+            scopes,
+            account: None,
+            days: 30,
+            is_expired: false,
+            everywhere: false,
+            secret: None,
+        }
     }
 
     /// Only these scopes, parted by blanks, such as `vso.code_manage vso.project`. A higher scope
@@ -54,6 +62,12 @@ impl Token {
         self
     }
 
+    /// Somebody else has made it, and it reads so.
+    pub fn reads(mut self, secret: &str) -> Token {
+        self.secret = Some(secret.to_owned());
+        self
+    }
+
     pub(crate) fn owner(&self) -> Option<&str> {
         self.account.as_deref()
     }
@@ -66,10 +80,10 @@ impl Token {
         now: SystemTime,
     ) -> Issued {
         let valid_until = if self.is_expired { now - DAY } else { now + self.days * DAY };
-        let secret = match kind {
+        let secret = self.secret.unwrap_or_else(|| match kind {
             Kind::Personal => personal_access_token(),
             Kind::Entra => access_token(),
-        };
+        });
         let bound = kind == Kind::Personal && !self.everywhere;
         Issued {
             organization: bound.then(|| organization.to_owned()),
