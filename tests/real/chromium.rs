@@ -123,7 +123,15 @@ impl Chromium {
     /// Waits for a heading or a paragraph that begins so, and gives it whole.
     #[track_caller]
     pub fn reads(&self, text: &str) -> String {
-        let path = format!("//*[self::h1 or self::p][starts-with(normalize-space(), '{text}')]");
+        self.reads_one_of(&[text])
+    }
+
+    /// The same for whichever of them comes.
+    #[track_caller]
+    pub fn reads_one_of(&self, texts: &[&str]) -> String {
+        let begins = |text: &&str| format!("starts-with(normalize-space(), '{text}')");
+        let begins: Vec<_> = texts.iter().map(begins).collect();
+        let path = format!("//*[self::h1 or self::p][{}]", begins.join(" or "));
         let element = self.find("xpath", &path);
         let text = self.on_page("GET", &format!("element/{element}/text"), &Value::Null);
         text.as_str().expect("a text").to_owned()

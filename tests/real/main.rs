@@ -11,6 +11,7 @@ mod interrupted;
 mod keychain;
 mod lfs;
 mod manual;
+mod oidc;
 mod ownership;
 mod session;
 mod shells;

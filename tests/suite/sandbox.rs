@@ -424,6 +424,15 @@ impl Dialogue<'_> {
         self.sandbox.check(&self.seen);
         (self.sandbox.named(&plain(&self.seen)), status)
     }
+
+    /// Waits for the end of the line, and gives what stands on the rest of it.
+    #[track_caller]
+    pub fn line(mut self) -> (Self, String) {
+        let found = self.session.expect("\r\n").expect("a whole line");
+        self.seen.push_str(&String::from_utf8_lossy(found.as_bytes()));
+        let line = String::from_utf8_lossy(found.before()).into_owned();
+        (self, line)
+    }
 }
 
 /// A line about a Microsoft sign-in without what is random in it, and without the day of today.
