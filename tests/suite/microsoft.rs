@@ -155,7 +155,9 @@ fn a_token_that_could_not_be_revoked_is_forgotten_and_that_is_said() {
     let sandbox = Sandbox::new();
     assert_eq!(web(&sandbox, &[]).status, 0);
     let output = sandbox.run(["logout", "contoso", "--revoke"]);
-    assert_data_eq!(output.to_string(), str![[r#"
+    assert_data_eq!(
+        output.to_string(),
+        str![[r#"
 --- stderr
 Forgot the sign-in to contoso as ada@contoso.com
 git no longer uses it: taken out of /home/.gitconfig
@@ -164,7 +166,9 @@ error: the token for contoso was not revoked
 hint: revoke it at https://azure/contoso/_usersSettings/tokens
 [exit 4]
 
-"#]].raw());
+"#]]
+        .raw()
+    );
     assert!(!sandbox.credentials().exists());
     assert_eq!(web(&sandbox, &[]).status, 0);
     sandbox.contoso().person("eve@contoso.com", "Eve");
