@@ -426,6 +426,7 @@ impl Dialogue<'_> {
     }
 
     /// Waits for the end of the line, and gives what stands on the rest of it.
+    #[allow(dead_code, reason = "it is the real parts that need it")]
     #[track_caller]
     pub fn line(mut self) -> (Self, String) {
         let found = self.session.expect("\r\n").expect("a whole line");
