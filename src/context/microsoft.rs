@@ -20,6 +20,11 @@ impl Context {
         self.environment.get("GIT_VSTS_LOGIN_URL").unwrap_or(LOGIN_URL)
     }
 
+    /// Where Microsoft's sign-in is, if not at Microsoft.
+    pub fn other_authority(&self) -> Option<String> {
+        Some(self.login_url().to_owned()).filter(|url| url != LOGIN_URL)
+    }
+
     /// The client for Microsoft's sign-in, which nothing of a repository's own configuration touches.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::credential::{Credential, Entra, Kept, fingerprint};
 use crate::error::{Error, Kind};
 use crate::http::{self, Limits};
 use crate::remote::Organization;
-use crate::signin::microsoft::{self, Authority, Microsoft};
+use crate::signin::microsoft::{self, Authority, LOGIN_URL, Microsoft};
 
 /// How long before its end an access token is renewed.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
@@ -105,6 +105,13 @@ impl Context {
 
     fn renew(&self, entra: &Entra) -> Result<Credential, microsoft::Error> {
         let setting = |error: Error| microsoft::Error::Http(http::Error::Setup(error.to_string()));
+        if entra.authority != self.other_authority() {
+            let issued = entra.authority.as_deref().unwrap_or(LOGIN_URL);
+            return Err(microsoft::Error::OtherAuthority {
+                issued: crate::remote::without_user(issued),
+                used: crate::remote::without_user(self.login_url()),
+            });
+        }
         let client = self.hasty_login_client(LIMITS).map_err(setting)?;
         let authority = Authority::new(self.login_url(), &entra.tenant)?;
         let now = || self.clock.now();

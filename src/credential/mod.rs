@@ -53,6 +53,10 @@ pub struct Entra {
     /// When the access token ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// Where they were issued, where that is not Microsoft's own sign-in (`GIT_VSTS_LOGIN_URL`): a refresh token goes
+    /// nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// The tenant that issued them.
     pub tenant: String,
     /// The public client that they were issued to; empty where it is not ours.
@@ -185,6 +189,7 @@ impl Credential {
                 refresh_token: description.refresh_token.clone().unwrap_or_default(),
                 access_token: Some(secret.clone()),
                 expires,
+                authority: None,
                 tenant: String::new(),
                 client: String::new(),
             }),
@@ -285,7 +290,7 @@ impl Kept {
             account: self.account.clone(),
             secret: match &self.credential {
                 Credential::Pat(pat) => Secret::Pat(pat.clone()),
-                Credential::Entra(entra) => Secret::Entra(entra.clone()),
+                Credential::Entra(entra) => Secret::Entra(kept_of(entra)),
             },
         };
         serde_json::to_string(&record).expect("strings and dates always have a JSON form").into()
@@ -310,6 +315,15 @@ impl Kept {
                 Secret::Entra(entra) => Credential::Entra(entra),
             },
         })
+    }
+}
+
+/// What is kept of a sign-in. Credential Manager takes 2,560 bytes, and what can be renewed is made anew where it is
+/// needed.
+fn kept_of(entra: &Entra) -> Entra {
+    match cfg!(windows) && entra.is_renewable() {
+        true => Entra { access_token: None, expires: None, ..entra.clone() },
+        false => entra.clone(),
     }
 }
 
@@ -347,7 +361,8 @@ pub fn same_text(one: &SecretString, other: &SecretString) -> bool {
 /// Whether a text has the form of a JSON Web Token (RFC 7519, section 3.1): three parts, the first a
 /// JSON object in base64url.
 fn is_web_token(text: &str) -> bool {
-    text.starts_with("eyJ") && text.split('.').count() == 3
+    // One that is encrypted has five parts (RFC 7516).
+    text.starts_with("eyJ") && matches!(text.split('.').count(), 3 | 5)
 }
 
 fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
@@ -391,6 +406,7 @@ mod tests {
             refresh_token: "refresh".to_owned().into(),
             access_token: Some("access".to_owned().into()),
             expires: Some("2026-12-25T00:00:00Z".parse().unwrap()),
+            authority: None,
             tenant: "tenant".into(),
             client: "client".into(),
         });
@@ -426,6 +442,7 @@ mod tests {
             refresh_token: refresh_token.into(),
             access_token: Some("access".into()),
             expires: Some("2026-12-25T00:00:00Z".parse().unwrap()),
+            authority: None,
             tenant: String::new(),
             client: client.into(),
         })

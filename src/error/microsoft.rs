@@ -26,6 +26,9 @@ impl From<Entra> for Error {
                 .hint("something on the way may have answered in its place: check the proxy"),
             Entra::OtherIssuer { .. } => Self::new(Kind::SignedOut, error)
                 .hint("close what else is signing in in the browser, and sign in again"),
+            Entra::OtherAuthority { .. } => {
+                Self::new(Kind::SignedOut, error).hint("see `GIT_VSTS_LOGIN_URL`, or sign in again")
+            }
             Entra::UnknownHost { .. } => Self::new(Kind::Failed, error)
                 .hint("name the directory yourself with `--tenant`, if you know it"),
             Entra::Tenant { .. } => Self::new(Kind::Usage, error),

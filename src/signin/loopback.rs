@@ -36,6 +36,10 @@ const SLOWEST: Duration = Duration::from_secs(2);
 const ARRIVAL: Duration = Duration::from_secs(2);
 /// How long the last answers may take to leave then.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// The most connections at a time: a browser opens a handful.
+const MOST_CONNECTIONS: usize = 32;
+/// How long to wait after a connection that could not be taken.
+const BREATH: Duration = Duration::from_millis(50);
 /// How often another port is tried where somebody holds its twin of IPv6.
 const TRIES: usize = 8;
 /// Where a browser is sent that brought the answer in its address, so that the address bar does not keep it.
@@ -198,12 +202,17 @@ async fn serve(sockets: Vec<TcpListener>, shared: Arc<Shared>) {
             }
         };
         tokio::select! {
-            accepted = next => if let Ok((stream, peer)) = accepted {
-                connections.spawn(connection(stream, peer, Arc::clone(&shared)));
+            // Each that is silent ends within seconds; until one does the others wait.
+            accepted = next, if connections.len() < MOST_CONNECTIONS => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(stream, peer, Arc::clone(&shared)));
+                }
+                // Without descriptors the next try would fail as fast.
+                Err(_) => tokio::time::sleep(BREATH).await,
             },
+            Some(_) = connections.join_next() => {}
             () = &mut ended => break,
         }
-        while connections.try_join_next().is_some() {}
     }
     drop(listeners);
     let _ =
@@ -570,6 +579,19 @@ mod tests {
         // Another listener on every address of the port can't be had on top of it.
         let all = TcpListener::bind((Ipv4Addr::UNSPECIFIED, listener.port));
         assert!(all.is_err() || cfg!(not(target_os = "linux")));
+    }
+
+    #[test]
+    fn a_crowd_of_silent_connections_does_not_keep_the_browser_out() {
+        let listener = open();
+        let port = listener.port;
+        let crowd: Vec<_> = (0..3 * MOST_CONNECTIONS).map(|_| connect(port)).collect();
+        let body = format!("code=c&state={STATE}");
+        let browser = thread::spawn(move || ask(port, &post(&body)));
+        assert!(matches!(listener.wait(LIMIT), Ok(Answer::Code { .. })));
+        listener.show("Signed in", "");
+        assert_eq!(status(&browser.join().unwrap()), 200);
+        drop(crowd);
     }
 
     #[test]

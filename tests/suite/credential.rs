@@ -289,7 +289,7 @@ warning: the token for contoso expired on 1 Jan 2026; sign in again with `git vs
         credential(&sandbox, "get", asked).to_string(),
         str![[r#"
 --- stderr
-warning: git vsts can't tell git what is kept: the sign-in to contoso could not be renewed: Microsoft refused the sign-in: invalid_request: AADSTS900023: Specified tenant identifier is neither a valid DNS name, nor a valid external domain. (t)
+warning: git vsts can't tell git what is kept: the sign-in to contoso could not be renewed: the sign-in was made at https://login.microsoftonline.com, and https://azure is in use
 [exit 0]
 
 "#]]

@@ -113,6 +113,7 @@ fn entra(
         refresh_token: tokens.refresh_token.unwrap_or_default(),
         access_token: Some(tokens.access_token),
         expires: Some(tokens.expires),
+        authority: context.other_authority(),
         tenant: authority.tenant().to_owned(),
         client: client_id,
     });

@@ -74,6 +74,14 @@ pub enum Error {
         /// Who, made visible.
         issuer: String,
     },
+    /// The tokens are of another sign-in than the one in use, and go nowhere else.
+    #[error("the sign-in was made at {issued}, and {used} is in use")]
+    OtherAuthority {
+        /// Where it was made.
+        issued: String,
+        /// What is in use.
+        used: String,
+    },
     /// A host that is none of Microsoft's.
     #[error("{host} is no host of Microsoft's sign-in")]
     UnknownHost {
