@@ -103,6 +103,27 @@ fn an_answer_in_the_address_does_not_stay_there() {
     nothing_is_left(&chromium, "/signed-in");
 }
 
+/// A page of https sends a form to one of http, which a browser takes from loopback alone.
+#[test]
+#[ignore = "needs chromium and chromedriver: see tests/run"]
+fn a_person_signs_in_at_the_real_address_of_microsoft() {
+    let sandbox = Sandbox::new();
+    sandbox.hosted();
+    sandbox.set("GIT_VSTS_LOGIN_URL", "");
+    // The way of the program itself, which hands its environment on.
+    let arguments = "--proxy-server=\"$HTTPS_PROXY\" --ignore-certificate-errors";
+    let browser = chromium::install(&sandbox, arguments, "");
+    let dialogue = sandbox.on_terminal(["login", "contoso", "--web"]).expect("Opening ");
+    let chromium = browser.started();
+    let address = chromium.address();
+    assert!(address.starts_with("https://login.microsoftonline.com/"), "{address}");
+    sign_in(&chromium);
+    assert_eq!(chromium.reads("Signed in"), format!("Signed in as {ADA}"));
+    let (shown, status) = dialogue.end();
+    assert_eq!(status, 0, "{shown}");
+    nothing_is_left(&chromium, "/");
+}
+
 #[test]
 #[ignore = "needs chromium and chromedriver: see tests/run"]
 fn a_person_who_cancels_reads_that_nobody_was_signed_in() {
