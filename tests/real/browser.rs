@@ -133,8 +133,7 @@ fn a_person_who_cancels_reads_that_nobody_was_signed_in() {
     let chromium = browser.started();
     chromium.press("button[value=cancel]");
     chromium.reads("Not signed in");
-    chromium.reads("Microsoft refused the sign-in: it was declined (AADSTS65004).");
-    chromium.reads("The terminal says what to do.");
+    chromium.reads("The terminal says why, and what to do.");
     let (shown, status) = dialogue.end();
     assert!(
         shown.contains("error: Microsoft refused the sign-in: it was declined (AADSTS65004)"),
