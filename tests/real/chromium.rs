@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use base64::Engine as _;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
@@ -33,10 +33,20 @@ pub struct Installed {
 
 /// It runs, and shows a page.
 pub struct Chromium {
-    process: Pid,
+    _processes: Processes,
     driver: Child,
     port: u16,
     session: String,
+}
+
+/// All of its own, which end with this.
+struct Processes(Pid);
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        // Not all of them end with the first one.
+        let _ = kill_process_group(self.0, Signal::KILL);
+    }
 }
 
 /// Makes Chromium the browser of whoever sits in the sandbox, with more arguments. `edit` is what sed
@@ -65,21 +75,21 @@ impl Installed {
         let mut said = BufReader::new(File::open(self.pipe).expect("it is started"));
         let mut line = String::new();
         said.read_line(&mut line).expect("it says who it is");
-        let process =
-            line.trim().parse().ok().and_then(Pid::from_raw).expect("the script's number");
+        let process = line.trim().parse().ok().and_then(Pid::from_raw);
+        let processes = Processes(process.expect("the script's number"));
         let debugger = after(&mut said, "DevTools listening on ws://");
         // It would stand still where nobody reads what it says.
         thread::spawn(move || io::copy(&mut said, &mut io::sink()));
         let (debugger, _) = debugger.split_once('/').expect("an address with a path");
 
         let mut command = Command::new("chromedriver");
-        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut driver = command.spawn().expect("chromedriver");
         let mut said = BufReader::new(driver.stdout.take().expect("it is piped"));
         let port = after(&mut said, "started successfully on port ");
         let port = port.trim_end_matches('.').parse().expect("a port");
         thread::spawn(move || io::copy(&mut said, &mut io::sink()));
-        let mut chromium = Chromium { process, driver, port, session: String::new() };
+        let mut chromium = Chromium { _processes: processes, driver, port, session: String::new() };
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "timeouts": { "implicit": PATIENCE.as_millis() },
             "goog:chromeOptions": { "debuggerAddress": debugger },
@@ -220,6 +230,5 @@ impl Drop for Chromium {
     fn drop(&mut self) {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
-        let _ = kill_process(self.process, Signal::KILL);
     }
 }
