@@ -60,8 +60,11 @@ contoso: signed in as ada@contoso.com by the personal access token in the keycha
     session.lock();
     let sandbox = &session.sandbox;
     let token = sandbox.token("contoso");
-    let (shown, status) =
-        sandbox.on_terminal(["login", "contoso"]).expect("Token for contoso:").answer(&token).end();
+    let (shown, status) = sandbox
+        .on_terminal(["login", "contoso", "--pat"])
+        .expect("Token for contoso:")
+        .answer(&token)
+        .end();
     assert_data_eq!(
         shown,
         str![[r#"
@@ -110,7 +113,7 @@ hint: set `GIT_VSTS_PAT` for one run, or keep the credential in a file that only
     session.expect_question(Answer::Cancel);
     session.lock();
     // Before the token is typed: it would have been in vain.
-    let (shown, status) = session.sandbox.on_terminal(["login", "contoso"]).end();
+    let (shown, status) = session.sandbox.on_terminal(["login", "contoso", "--pat"]).end();
     assert_data_eq!(shown, str![[r#"
 The keychain is locked; it asks for its password in a window
 error: a token for contoso can't be kept
