@@ -58,9 +58,7 @@ impl Clone {
         }
         Ok(())
     }
-}
 
-impl Clone {
     /// git takes the first word that is no option for what is to be cloned, wherever it stands.
     fn check(&self) -> Result<(), Error> {
         let Some(first) = self.options.first() else { return Ok(()) };
