@@ -93,22 +93,11 @@ pub fn make_git_ask(context: &Context, sections: &[Section]) -> Result<Wired, Er
     })
 }
 
-/// [`make_git_ask`], for who only says what is new: the file, if git asks since that was changed.
-///
-/// # Errors
-/// As [`make_git_ask`].
-pub fn wire(context: &Context, sections: &[Section]) -> Result<Option<GlobalFile>, Error> {
-    Ok(match make_git_ask(context, sections)? {
-        Wired::Now(file) => Some(file),
-        Wired::Already | Wired::InVain => None,
-    })
-}
-
 /// Makes git ask for an organization in the spelling of a URL that was written here, where it asks for it in another:
 /// git compares paths with case. Says whether it was ever told to ask for it.
 ///
 /// # Errors
-/// As [`wire`].
+/// As [`make_git_ask`].
 pub fn cover(context: &Context, organization: &Organization) -> Result<bool, Error> {
     let Some((_, text)) = global_text(context)? else { return Ok(false) };
     let there = text.sections();
@@ -119,7 +108,7 @@ pub fn cover(context: &Context, organization: &Organization) -> Result<bool, Err
     if !there.iter().any(|section| is_for(context, section, organization)) {
         return Ok(false);
     }
-    wire(context, &[Section { url, reach: Reach::Organization }])?;
+    make_git_ask(context, &[Section { url, reach: Reach::Organization }])?;
     Ok(true)
 }
 
@@ -157,10 +146,10 @@ pub fn is_for(context: &Context, section: &Section, organization: &Organization)
         && context.service.organization(&section.url).is_ok_and(|it| it == *organization)
 }
 
-/// What [`wire`] would put at the end of the file, in git's own form; empty if nothing.
+/// What [`make_git_ask`] would put at the end of the file, in git's own form; empty if nothing.
 ///
 /// # Errors
-/// As [`wire`].
+/// As [`make_git_ask`].
 pub fn preview(context: &Context, sections: &[Section]) -> Result<(GlobalFile, String), Error> {
     let program = context.program()?;
     program.check()?;

@@ -3,7 +3,8 @@ mod pasted;
 
 use clap::{Args, ValueEnum};
 
-use super::{names, wire};
+use super::names;
+use super::wire::{self, Wired};
 use crate::context::{Context, OVERRIDES, SignIn, Source, Store};
 use crate::credential::{self, Credential, Kept};
 use crate::error::{Error, Kind};
@@ -252,11 +253,12 @@ pub(super) fn sign_in(
         account: account.clone().unwrap_or_default(),
         credential: credential.clone(),
     };
+    let (key, label) = (organization.key(), credential::label(organization));
+    let keychain = context.keychain()?;
     let mut written = Ok(());
     // A signal that comes meanwhile ends the command, and what was written is written.
     let held = context.whole(|| {
-        let (key, label) = (organization.key(), credential::label(organization));
-        written = context.keychain()?.write(&key, &label, &kept.to_record());
+        written = keychain.write(&key, &label, &kept.to_record());
         Ok(())
     });
     if let Some(maker) = &maker {
@@ -284,10 +286,11 @@ fn make_git_ask(context: &Context, organization: &Organization) {
         return;
     }
     let wired =
-        wire::sections(context, organization).and_then(|sections| wire::wire(context, &sections));
+        wire::sections(context, organization).and_then(|it| wire::make_git_ask(context, &it));
     match wired {
-        Ok(None) => {}
-        Ok(Some(file)) => {
+        // What is in vain was warned of.
+        Ok(Wired::Already | Wired::InVain) => {}
+        Ok(Wired::Now(file)) => {
             context.ui.status(format_args!("git uses it too: set in {file}"));
             warn_where_only_here(context);
         }
