@@ -248,6 +248,8 @@ fn store(context: &Context, description: &Description) -> Result<(), Error> {
             }
             return Ok(());
         }
+        // Another process renewed while git was at work with it.
+        Some((_, before)) if before.credential.was_signed_by(secret) => return Ok(()),
         // An access token of somebody else's does not replace what can be used tomorrow.
         Some((_, before)) if before.credential.lasts(now) && !new.lasts(now) => return Ok(()),
         _ => Kept {

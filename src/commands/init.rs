@@ -7,8 +7,7 @@ use super::remote_add::{self, Wish};
 use super::report::Report;
 use super::{commit, report};
 use crate::azure::Lookup;
-use crate::context::Context;
-use crate::credential::Credential;
+use crate::context::{Context, SignIn};
 use crate::error::{Error, Kind};
 use crate::remote::{self, Protocol};
 use crate::repository::{Head, Refspecs, Repository};
@@ -98,7 +97,7 @@ impl Init {
         place::may_make(&place, &found, self.wanted())?;
         let is_empty = !matches!(&found, Lookup::Found(found) if !found.is_empty);
         let mut done = Done::default();
-        let made = self.make(context, before, &place, found, &sign_in.credential, &mut done);
+        let made = self.make(context, before, &place, found, &sign_in, &mut done);
         let (repository, report) = made.map_err(|error| self.how_to_go_on(error, &place, &done))?;
         if !self.push {
             if is_empty {
@@ -121,7 +120,7 @@ impl Init {
         before: Option<Repository>,
         place: &Place,
         found: Lookup,
-        credential: &Credential,
+        sign_in: &SignIn,
         done: &mut Done,
     ) -> Result<(Repository, Report), Error> {
         let is_new = before.is_none();
@@ -130,7 +129,7 @@ impl Init {
         done.commit = self.commit(context, &repository)?;
         self.check_push(&repository, place)?;
         let made = &mut done.service;
-        let found = place::make_noting(context, place, found, credential, self.wanted(), made)?;
+        let found = place::make_noting(context, place, found, sign_in, self.wanted(), made)?;
         let url = remote_add::add(context, &repository, &self.remote, &found.url, self.wish())?;
         done.remote = true;
         Ok((repository, Report::new(&found.url, Some(&self.remote), url, found.made)))

@@ -214,10 +214,7 @@ pub fn ask_project(
     sign_in: &SignIn,
     flag: &str,
 ) -> Result<ProjectName, Error> {
-    let client = context.rest_client(organization)?;
-    let wait = |why: &str, pause| context.wait(why, pause);
-    let azure = context.azure(&client, organization, &sign_in.credential, &wait);
-    let projects = match azure.projects() {
+    let projects = match context.ask(organization, sign_in, |azure| azure.projects())? {
         Ok(projects) => projects,
         // A token for code alone may not list them, and needs not.
         Err(azure::Error::MissingScope { .. } | azure::Error::MissingPermission { .. }) => {

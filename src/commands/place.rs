@@ -1,9 +1,8 @@
 //! The repository at the service: looked for, and made where that is wanted.
 
 use super::login;
-use crate::azure::Lookup;
+use crate::azure::{Azure, Lookup};
 use crate::context::{Context, SignIn, Source};
-use crate::credential::Credential;
 use crate::error::{Error, Kind, sign_in_hint};
 use crate::remote::{Organization, ProjectName, RemoteUrl, RepositoryName};
 
@@ -95,10 +94,8 @@ pub fn not_signed_in(organization: &Organization) -> Error {
 /// # Errors
 /// It can't be looked for, or is there and can't be used.
 pub fn look(context: &Context, place: &Place, sign_in: &SignIn) -> Result<Lookup, Error> {
-    let client = context.rest_client(&place.organization)?;
-    let wait = |why: &str, pause| context.wait(why, pause);
-    let azure = context.azure(&client, &place.organization, &sign_in.credential, &wait);
-    let found = azure.repository(&place.project, &place.repository);
+    let look = |azure: &Azure<'_>| azure.repository(&place.project, &place.repository);
+    let found = context.ask(&place.organization, sign_in, look)?;
     found.map_err(|error| blame(sign_in, &place.organization, error.into()))
 }
 
@@ -167,10 +164,10 @@ pub fn make(
     context: &Context,
     place: &Place,
     found: Lookup,
-    credential: &Credential,
+    sign_in: &SignIn,
     wanted: Wanted<'_>,
 ) -> Result<Found, Error> {
-    make_noting(context, place, found, credential, wanted, &mut Made::default())
+    make_noting(context, place, found, sign_in, wanted, &mut Made::default())
 }
 
 /// [`make`], with a note of what was made, for whoever has to tell what there is after an error.
@@ -181,29 +178,28 @@ pub fn make_noting(
     context: &Context,
     place: &Place,
     found: Lookup,
-    credential: &Credential,
+    sign_in: &SignIn,
     wanted: Wanted<'_>,
     made: &mut Made,
 ) -> Result<Found, Error> {
     let Place { organization, project, repository } = place;
-    let client = context.rest_client(organization)?;
-    let wait = |why: &str, pause| context.wait(why, pause);
-    let azure = context.azure(&client, organization, credential, &wait);
     let mut found = found;
     if matches!(found, Lookup::NoProject) {
-        azure.create_project(project, wanted.description)?;
+        let create = |azure: &Azure<'_>| azure.create_project(project, wanted.description);
+        context.ask(organization, sign_in, create)??;
         made.project = true;
         context.ui.status(format_args!("Created project {organization}/{project}"));
         // A new project comes with an empty repository of its own name.
         found = match repository.as_str().to_lowercase() == project.as_str().to_lowercase() {
-            true => azure.repository(project, repository)?,
+            true => look(context, place, sign_in)?,
             false => Lookup::NoRepository,
         };
     }
     if let Lookup::Found(found) = found {
         return Ok(Found { url: found.url, made: false });
     }
-    let done = azure.create_repository(project, repository)?;
+    let create = |azure: &Azure<'_>| azure.create_repository(project, repository);
+    let done = context.ask(organization, sign_in, create)??;
     let url = done.repository.url;
     if done.new {
         made.repository = true;

@@ -57,7 +57,7 @@ impl RemoteAdd {
         let found = place::look(context, &place, &sign_in)?;
         let wanted = Wanted { create: self.create, ..Wanted::default() };
         place::may_make(&place, &found, wanted)?;
-        let found = place::make(context, &place, found, &sign_in.credential, wanted)?;
+        let found = place::make(context, &place, found, &sign_in, wanted)?;
         let url = add(context, &repository, &name, &found.url, wish).map_err(|error| {
             match found.made {
                 true => error.hint(format!(

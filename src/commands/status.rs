@@ -176,13 +176,11 @@ impl Status {
 type Tried = (Option<String>, Option<bool>, Option<Error>);
 
 fn try_out(context: &Context, organization: &Organization, sign_in: &SignIn) -> Tried {
-    let client = match context.rest_client(organization) {
-        Ok(client) => client,
+    let answered = match context.ask(organization, sign_in, |azure| azure.account()) {
+        Ok(answered) => answered,
         Err(error) => return (sign_in.account.clone(), None, Some(error)),
     };
-    let wait = |why: &str, pause| context.wait(why, pause);
-    let azure = context.azure(&client, organization, &sign_in.credential, &wait);
-    match azure.account() {
+    match answered {
         Ok(account) => (Some(account.name), Some(true), None),
         Err(error @ azure::Error::SignedOut { .. }) => {
             let error = Error::from(error);

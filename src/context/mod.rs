@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::azure::Azure;
+use crate::azure::{self, Azure};
 use crate::configuration::{Configuration, Trust};
 use crate::credential::{self, Credential, Kept};
 use crate::error::{Error, Kind};
@@ -25,7 +25,7 @@ use crate::keychain::{File, Keychain, Nowhere, System, Unlock};
 use crate::remote::{Organization, Service};
 use crate::repository::{Git, Repository};
 use crate::signin::pat;
-use crate::ui::{Interrupt, Ui};
+use crate::ui::{Hold, Interrupt, Ui};
 use crate::wiring::{self, GlobalFile, Program};
 
 pub use environment::{Environment, HANDED_TO, HANDED_TOKEN, OVERRIDES, SECRETS, TOKENS, Token};
@@ -452,15 +452,22 @@ impl Context {
     /// # Errors
     /// As [`Context::kept`] and [`Context::environment_token`].
     pub fn sign_in(&self, organization: &Organization) -> Result<Option<SignIn>, Error> {
-        if let Some((_, known)) = self.sign_ins.borrow().iter().find(|(met, _)| met == organization)
-        {
-            return Ok(Some(known.clone()));
+        if let Some(known) = self.remembered(organization) {
+            return Ok(Some(known));
         }
         let found = self.find_sign_in(organization)?;
         if let Some(sign_in) = &found {
             self.remember(organization, sign_in);
         }
         Ok(found)
+    }
+
+    /// The sign-in of this run, as long as it is good without a renewal; what is kept nowhere can't be renewed.
+    fn remembered(&self, organization: &Organization) -> Option<SignIn> {
+        let sign_ins = self.sign_ins.borrow();
+        let (_, known) = sign_ins.iter().find(|(met, _)| met == organization)?;
+        let is_kept = !matches!(known.source, Source::Store(Store::None));
+        (!is_kept || !self.is_due(&known.credential)).then(|| known.clone())
     }
 
     /// Makes a sign-in the one of this run, until [`Context::forget`].
@@ -487,6 +494,37 @@ impl Context {
         Ok(Some(SignIn { credential: kept.credential, account, source }))
     }
 
+    /// Asks the service something as somebody who is signed in; once more where it has ended that before its time, and
+    /// it could be renewed.
+    ///
+    /// # Errors
+    /// Settings that can't be used, or that the renewal failed; within, what the service answered.
+    pub fn ask<T>(
+        &self,
+        organization: &Organization,
+        sign_in: &SignIn,
+        question: impl Fn(&Azure<'_>) -> Result<T, azure::Error>,
+    ) -> Result<Result<T, azure::Error>, Error> {
+        let client = self.rest_client(organization)?;
+        let wait = |why: &str, pause| self.wait(why, pause);
+        let ask = |sign_in: &SignIn| {
+            question(&self.azure(&client, organization, &sign_in.credential, &wait))
+        };
+        // Whoever asks may hold one that an earlier question has renewed.
+        let sign_in = self.remembered(organization).unwrap_or_else(|| sign_in.clone());
+        let refused = match ask(&sign_in) {
+            Err(error @ azure::Error::SignedOut { .. }) if sign_in.credential.is_renewable() => {
+                error
+            }
+            answered => return Ok(answered),
+        };
+        self.forget_refused(organization, &sign_in);
+        match self.sign_in(organization)? {
+            Some(renewed) if renewed.credential.is_renewable() => Ok(ask(&renewed)),
+            _ => Ok(Err(refused)),
+        }
+    }
+
     /// The service's REST interface.
     pub fn azure<'a>(
         &'a self,
@@ -510,13 +548,29 @@ impl Context {
     /// # Errors
     /// What went wrong, or that a signal came.
     pub fn whole<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        let interrupt = Interrupt::install()?;
-        let hold = interrupt.hold();
+        let hold = self.hold()?;
         let done = work();
         drop(hold);
         let done = done?;
-        interrupt.check()?;
+        self.check_interrupted()?;
         Ok(done)
+    }
+
+    /// The same for work that is done in several places: until the result is dropped a signal is only noted, for
+    /// [`Context::check_interrupted`].
+    ///
+    /// # Errors
+    /// The system refuses to tell of signals.
+    pub fn hold(&self) -> Result<Hold, Error> {
+        Ok(Interrupt::install()?.hold())
+    }
+
+    /// Ends the command if a signal came while the end was held back.
+    ///
+    /// # Errors
+    /// One came.
+    pub fn check_interrupted(&self) -> Result<(), Error> {
+        Ok(Interrupt::install()?.check()?)
     }
 
     /// Waits for the service, and says why if it takes long. The same reason is said once.

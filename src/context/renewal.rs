@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
-use super::Context;
+use super::{Context, SignIn, Source};
 use crate::credential::{Credential, Entra, Kept, fingerprint};
 use crate::error::{Error, Kind};
 use crate::http::{self, Limits};
@@ -41,7 +41,7 @@ impl Context {
         organization: &Organization,
         kept: Kept,
     ) -> Result<Option<Kept>, Error> {
-        if self.stays_offline.get() || !self.is_due(&kept) {
+        if self.stays_offline.get() || !self.is_due(&kept.credential) {
             return Ok(Some(kept));
         }
         let lock = match self.lock(organization) {
@@ -59,18 +59,13 @@ impl Context {
         // Who had the lock before has done it, or has signed out.
         let Some((record, kept)) = self.kept_as_record(organization)? else { return Ok(None) };
         let Credential::Entra(entra) = &kept.credential else { return Ok(Some(kept)) };
-        if !self.is_due(&kept) {
+        if !self.is_due(&kept.credential) {
             return Ok(Some(kept));
         }
         match self.renew(entra) {
             Ok(credential) => {
                 let kept = Kept { credential, ..kept };
-                // Before it is used: the token that was renewed with may be good no more. Whoever has signed in or
-                // out meanwhile means that.
-                match self.replace(organization, &record, Some(&kept))? {
-                    true => Ok(Some(kept)),
-                    false => self.kept(organization),
-                }
+                self.keep_renewed(organization, &record, kept)
             }
             Err(error) if error.is_end() => {
                 self.replace(organization, &record, None)?;
@@ -88,14 +83,54 @@ impl Context {
         }
     }
 
+    /// Keeps what was renewed before it is used: the token that was renewed with may be good no more.
+    fn keep_renewed(
+        &self,
+        organization: &Organization,
+        record: &SecretString,
+        kept: Kept,
+    ) -> Result<Option<Kept>, Error> {
+        let keep = || self.replace(organization, record, Some(&kept));
+        // Once more, since what is not kept now may be lost for good.
+        match keep().or_else(|error| if error.is_interrupted() { Err(error) } else { keep() }) {
+            Ok(true) => Ok(Some(kept)),
+            // Whoever has signed in or out meanwhile means that.
+            Ok(false) => self.kept(organization),
+            Err(error) if error.is_interrupted() => Err(error),
+            // It is good for this run at least.
+            Err(error) => {
+                error
+                    .context(format!("the renewed sign-in to {organization} could not be kept"))
+                    .warn(&self.ui);
+                Ok(Some(kept))
+            }
+        }
+    }
+
+    /// Forgets what the service refused of a kept credential, unless another was kept meanwhile. What renews it may be
+    /// good still, and stays. Whether nothing is left.
+    pub fn forget_refused(&self, organization: &Organization, sign_in: &SignIn) -> bool {
+        self.forget(organization);
+        let Some((refused, _)) = sign_in.credential.signing_secret() else { return false };
+        let Ok(Some((record, kept))) = self.kept_as_record(organization) else { return false };
+        if !matches!(sign_in.source, Source::Store(_)) || !kept.credential.is_signed_by(refused) {
+            return false;
+        }
+        let left = kept.credential.clone().without_refused();
+        let left = left.map(|credential| Kept { credential, ..kept });
+        let replaced = self.replace(organization, &record, left.as_ref());
+        left.is_none() && matches!(replaced, Ok(true))
+    }
+
     /// Whether there is no access token, or one that has ended by our clock.
     fn has_ended(&self, kept: &Kept) -> bool {
         let signing = kept.credential.signing_secret();
         signing.is_none_or(|(_, expires)| expires.is_some_and(|end| end <= self.clock.now()))
     }
 
-    fn is_due(&self, kept: &Kept) -> bool {
-        let Credential::Entra(entra) = &kept.credential else { return false };
+    /// Whether it can be renewed and ends in some minutes.
+    pub(super) fn is_due(&self, credential: &Credential) -> bool {
+        let Credential::Entra(entra) = credential else { return false };
         let is_fresh = |entra: &Entra| {
             let soon = self.clock.now().checked_add(EARLY).unwrap_or(jiff::Timestamp::MAX);
             entra.access_token.is_some() && entra.expires.is_none_or(|expires| soon < expires)
@@ -117,13 +152,8 @@ impl Context {
         let now = || self.clock.now();
         let microsoft = Microsoft::new(&client, &authority, &entra.client, &now)?;
         let tokens = microsoft.renew(&entra.refresh_token)?;
-        let renewed = Entra {
-            access_token: Some(tokens.access_token),
-            expires: Some(tokens.expires),
-            // One that comes takes the place of the old one; else that goes on.
-            refresh_token: tokens.refresh_token.unwrap_or_else(|| entra.refresh_token.clone()),
-            ..entra.clone()
-        };
+        let entra = entra.clone();
+        let renewed = entra.renewed(tokens.access_token, tokens.expires, tokens.refresh_token);
         let credential = Credential::Entra(renewed);
         credential.secrets().for_each(|secret| self.ui.conceal(secret));
         Ok(credential)
@@ -142,8 +172,12 @@ impl Context {
         self.whole(|| Ok(self.keychain()?.replace(&key, &label, old, new.as_ref())?))
     }
 
-    /// Keeps other processes of ours from renewing the sign-in to an organization for as long as it is held.
-    fn lock(&self, organization: &Organization) -> Result<File, Error> {
+    /// Keeps other processes of ours from renewing or replacing the sign-in to an organization for as long as the
+    /// result is held.
+    ///
+    /// # Errors
+    /// Another has it and does not end, or it can't be had here.
+    pub fn lock(&self, organization: &Organization) -> Result<File, Error> {
         let folder = self.state_directory()?;
         let name = fingerprint(&organization.key().into());
         let path = folder.join(format!("{name}.lock"));

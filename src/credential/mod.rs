@@ -53,6 +53,9 @@ pub struct Entra {
     /// When the access token ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// The fingerprint of the access token before this one. git may come to approve it when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// Where they were issued, where that is not Microsoft's own sign-in (`GIT_VSTS_LOGIN_URL`): a refresh token goes
     /// nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +70,30 @@ impl Entra {
     /// Whether the access token can be renewed here: it was issued to a client that is known.
     pub fn is_renewable(&self) -> bool {
         !self.client.is_empty() && !self.refresh_token.expose_secret().is_empty()
+    }
+
+    /// The same without its access token, which is known again.
+    fn without_access_token(self) -> Self {
+        let previous = self.access_token.as_ref().map(fingerprint).or(self.previous);
+        Self { access_token: None, expires: None, previous, ..self }
+    }
+
+    /// The same with what a renewal brought: a refresh token that comes takes the place of the old one, which else
+    /// goes on being good (RFC 6749, section 6).
+    #[must_use]
+    pub fn renewed(
+        self,
+        access_token: SecretString,
+        expires: Timestamp,
+        refresh_token: Option<SecretString>,
+    ) -> Self {
+        let before = self.without_access_token();
+        Self {
+            access_token: Some(access_token),
+            expires: Some(expires),
+            refresh_token: refresh_token.unwrap_or(before.refresh_token),
+            ..before
+        }
     }
 
     /// What git said would renew it, for git to hear again; nothing of a sign-in of our own, which
@@ -163,6 +190,15 @@ impl Credential {
         self.signing_secret().is_some_and(|(own, _)| same_text(own, secret))
     }
 
+    /// Whether this was the access token before the one that signs now.
+    pub fn was_signed_by(&self, secret: &SecretString) -> bool {
+        let previous = match self {
+            Self::Pat(_) => None,
+            Self::Entra(entra) => entra.previous.as_ref(),
+        };
+        previous.is_some_and(|previous| *previous == fingerprint(secret))
+    }
+
     /// What git has approved, as a credential that can be kept.
     ///
     /// `None` for what is of no use later: what git calls ephemeral or has ended, a scheme that is none
@@ -189,11 +225,17 @@ impl Credential {
                 refresh_token: description.refresh_token.clone().unwrap_or_default(),
                 access_token: Some(secret.clone()),
                 expires,
+                previous: None,
                 authority: None,
                 tenant: String::new(),
                 client: String::new(),
             }),
         })
+    }
+
+    /// Whether what signs can be renewed here.
+    pub fn is_renewable(&self) -> bool {
+        matches!(self, Self::Entra(entra) if entra.is_renewable())
     }
 
     /// Whether it goes on being of use when what signs has ended, or has no end that is near.
@@ -220,7 +262,7 @@ impl Credential {
     pub fn without_refused(self) -> Option<Self> {
         match self {
             Self::Entra(entra) if entra.is_renewable() => {
-                Some(Self::Entra(Entra { access_token: None, expires: None, ..entra }))
+                Some(Self::Entra(entra.without_access_token()))
             }
             _ => None,
         }
@@ -234,17 +276,6 @@ impl Credential {
         }
         .into_iter()
         .flatten()
-    }
-
-    /// Whether both hold the same secret, whatever else is known of them.
-    pub fn same_secret(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Pat(a), Self::Pat(b)) => a.token.expose_secret() == b.token.expose_secret(),
-            (Self::Entra(a), Self::Entra(b)) => {
-                a.refresh_token.expose_secret() == b.refresh_token.expose_secret()
-            }
-            _ => false,
-        }
     }
 }
 
@@ -322,7 +353,7 @@ impl Kept {
 /// needed.
 fn kept_of(entra: &Entra) -> Entra {
     match cfg!(windows) && entra.is_renewable() {
-        true => Entra { access_token: None, expires: None, ..entra.clone() },
+        true => entra.clone().without_access_token(),
         false => entra.clone(),
     }
 }
@@ -406,6 +437,7 @@ mod tests {
             refresh_token: "refresh".to_owned().into(),
             access_token: Some("access".to_owned().into()),
             expires: Some("2026-12-25T00:00:00Z".parse().unwrap()),
+            previous: None,
             authority: None,
             tenant: "tenant".into(),
             client: "client".into(),
@@ -442,6 +474,7 @@ mod tests {
             refresh_token: refresh_token.into(),
             access_token: Some("access".into()),
             expires: Some("2026-12-25T00:00:00Z".parse().unwrap()),
+            previous: None,
             authority: None,
             tenant: String::new(),
             client: client.into(),
@@ -502,8 +535,31 @@ mod tests {
         assert_eq!(left(entra("refresh", "")), None);
         assert_eq!(
             left(entra("refresh", "client")).as_deref(),
-            Some(r#""entra","refresh_token":"refresh","tenant":"","client":"client"}"#)
+            Some(
+                r#""entra","refresh_token":"refresh","previous":"oFYf1knNtrqnhAVfBRuteQ","tenant":"","client":"client"}"#
+            )
         );
+    }
+
+    #[test]
+    fn the_access_token_before_is_known_again_until_the_next_renewal() {
+        let Credential::Entra(first) = entra("refresh", "client") else { unreachable!() };
+        let later = Timestamp::UNIX_EPOCH;
+        let second = first.renewed("second".into(), later, None);
+        assert_eq!(second.refresh_token.expose_secret(), "refresh");
+        let third = second.clone().without_access_token();
+        let third = third.renewed("third".into(), later, Some("rotated".into()));
+        assert_eq!(third.refresh_token.expose_secret(), "rotated");
+        let (second, third) = (Credential::Entra(second), Credential::Entra(third));
+        for (credential, token, was) in [
+            (&second, "access", true),
+            (&second, "second", false),
+            (&third, "second", true),
+            (&third, "access", false),
+            (&Credential::pat("access".into()), "access", false),
+        ] {
+            assert_eq!(credential.was_signed_by(&token.into()), was, "{token}");
+        }
     }
 
     #[test]

@@ -144,6 +144,11 @@ impl Error {
         self.refused_sign_in
     }
 
+    /// Whether a signal ended the work.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.kind, Kind::Interrupted(_))
+    }
+
     /// Its kind.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -530,6 +530,91 @@ fn what_the_service_ended_early_costs_git_one_try() {
     assert_eq!(sandbox.azure.microsoft().accepted("refresh_token"), 1);
 }
 
+#[test]
+fn what_the_service_ended_early_is_renewed_for_every_command() {
+    let sandbox = kept_itself();
+    assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
+    sandbox.contoso().repository("shop", "api");
+    for arguments in [
+        &["status"][..],
+        &["remote-add", "api", "contoso/shop/api"],
+        &["remote-add", "new", "contoso/shop/new", "--create"],
+        &["init", "contoso/shop/new", "--remote", "new"],
+        &["push", "new"],
+        &["clone", "contoso/shop/api"],
+        &["clone", "contoso/shop/web"],
+    ] {
+        let before = sandbox.azure.microsoft().accepted("refresh_token");
+        sandbox.azure.microsoft().expire_access_tokens();
+        let output = sandbox.run(arguments);
+        assert_eq!(output.status, 0, "{arguments:?}\n{output}");
+        let renewals = sandbox.azure.microsoft().accepted("refresh_token") - before;
+        assert_eq!(renewals, 1, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_renewed_sign_in_that_can_not_be_kept_is_used_and_that_is_told() {
+    let sandbox = kept_itself();
+    sandbox.azure.microsoft().access_tokens_last(200);
+    assert_eq!(web(&sandbox, &["--credential", "entra"]).status, 0);
+    sandbox.azure.microsoft().access_tokens_last(3600);
+    let before = fs::read(sandbox.credentials()).unwrap();
+    // The new file can't be written then, and the old one can be read.
+    let in_the_way = sandbox.credentials().with_file_name("credentials.json.new");
+    fs::create_dir(&in_the_way).unwrap();
+    assert_data_eq!(
+        sandbox.run(["push", "--quiet"]).to_string(),
+        str![[r#"
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+warning: the renewed sign-in to contoso could not be kept
+  caused by: cannot write /home/.local/share/git-vsts/credentials.json.new
+  caused by: Is a directory (os error 21)
+hint: check the folder's permissions and the free space
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(fs::read(sandbox.credentials()).unwrap(), before);
+    fs::remove_dir(&in_the_way).unwrap();
+    sandbox.commit("file", "two\n", "Two");
+    assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
+}
+
+#[test]
+fn an_access_token_that_git_approves_when_it_is_over_replaces_nothing() {
+    let sandbox = kept_itself();
+    let kept = || fs::read_to_string(sandbox.credentials()).unwrap();
+    let token = |text: &str| {
+        let (_, rest) = text.split_once("\"access_token\":\"").unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let approve = |token: &str| {
+        let host = sandbox.azure.url().trim_start_matches("http://").to_owned();
+        let said = format!(
+            "protocol=http\nhost={host}\npath=contoso/shop/_git/web\nusername={ADA}\npassword={token}\n"
+        );
+        assert_eq!(
+            sandbox.run_with_stdin(["credential", "store"], &said).to_string(),
+            "[exit 0]\n"
+        );
+    };
+    // One of a personal account has no form that could be known.
+    let opaque = kept().replace(&token(&kept()), "EwBwA8l6BAAU");
+    fs::write(sandbox.credentials(), opaque).unwrap();
+    assert_eq!(sandbox.run(["push", "--quiet"]).status, 0);
+    let renewed = kept();
+    assert_ne!(token(&renewed), "EwBwA8l6BAAU");
+    approve("EwBwA8l6BAAU");
+    assert_eq!(kept(), renewed);
+    // Any other was given by somebody.
+    approve("another");
+    assert!(kept().contains("\"token\":\"another\""));
+}
+
 fn str_of_push() -> &'static str {
     "--- stdout\nhttps://azure/contoso/shop/_git/web\n[exit 0]\n"
 }

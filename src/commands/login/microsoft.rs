@@ -38,7 +38,11 @@ pub(super) fn sign_in(
     let authority = authority(context, organization, wish.tenant.as_deref())?;
     loop {
         let (entra, account) = entra(context, &authority, wish.how)?;
-        match make(context, organization, wish, entra, account.as_deref()) {
+        let made = make(context, organization, wish, entra, account.as_deref());
+        if made.is_err() {
+            context.check_interrupted()?;
+        }
+        match made {
             Err(error) if error.is_refused_sign_in() && context.ui.can_ask() => {
                 let who = account.as_deref().unwrap_or("this account");
                 error.print(&context.ui);
@@ -113,6 +117,7 @@ fn entra(
         refresh_token: tokens.refresh_token.unwrap_or_default(),
         access_token: Some(tokens.access_token),
         expires: Some(tokens.expires),
+        previous: None,
         authority: context.other_authority(),
         tenant: authority.tenant().to_owned(),
         client: client_id,
@@ -197,6 +202,8 @@ fn make(
         (keep, _) => keep,
     };
     let mut why_no_token = None;
+    // A token that was made and is not kept would go on being valid.
+    let hold = context.hold()?;
     let credential = match keep {
         Keep::Entra => entra.clone(),
         Keep::Auto | Keep::Pat => {
@@ -232,7 +239,8 @@ fn make(
             if let Some(why) = why_no_token {
                 context.ui.status(format_args!("Keeping the Microsoft sign-in itself: {why}"));
             }
-            Ok(Proved { credential, account: Some(named.name), maker: Some(entra) })
+            let account = Some(named.name);
+            Ok(Proved { credential, account, maker: Some(entra), hold: Some(hold) })
         }
         Err(error) => {
             revoke_quietly(context, organization, &entra, Some(&credential));

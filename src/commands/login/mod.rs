@@ -10,6 +10,7 @@ use crate::credential::{self, Credential, Kept};
 use crate::error::{Error, Kind};
 use crate::keychain;
 use crate::remote::Organization;
+use crate::ui::Hold;
 
 pub(super) use microsoft::revoke;
 
@@ -225,11 +226,13 @@ struct Proved {
     account: Option<String>,
     /// The Microsoft sign-in by which it was made; it can take back what it made.
     maker: Option<Credential>,
+    /// Where something was made at the service: it is to be kept, whatever signal comes meanwhile.
+    hold: Option<Hold>,
 }
 
 impl From<(Credential, Option<String>)> for Proved {
     fn from((credential, account): (Credential, Option<String>)) -> Self {
-        Self { credential, account, maker: None }
+        Self { credential, account, maker: None, hold: None }
     }
 }
 
@@ -241,36 +244,26 @@ pub(super) fn sign_in(
 ) -> Result<SignIn, Error> {
     let store = context.store()?;
     context.keychain()?.ready().map_err(|error| not_kept(organization, error))?;
-    let before = before(context, organization)?;
-    let proved = match wish.how {
+    // What could not be replaced later is told before anybody is asked.
+    before(context, organization)?;
+    let Proved { credential, account, maker, hold } = match wish.how {
         How::Question => pasted::ask_until_taken(context, organization)?.into(),
         How::Stdin => pasted::from_stdin(context, organization)?.into(),
         How::Web | How::Device => microsoft::sign_in(context, organization, wish)?,
     };
-    let Proved { credential, account, maker } = proved;
     let kept = Kept {
         organization: organization.url(),
         account: account.clone().unwrap_or_default(),
         credential: credential.clone(),
     };
-    let (key, label) = (organization.key(), credential::label(organization));
-    let keychain = context.keychain()?;
-    let mut written = Ok(());
     // A signal that comes meanwhile ends the command, and what was written is written.
-    let held = context.whole(|| {
-        written = keychain.write(&key, &label, &kept.to_record());
-        Ok(())
-    });
-    if let Some(maker) = &maker {
-        // What is made and not kept, or was kept and is replaced, would go on being valid.
-        let useless = match &written {
-            Ok(()) => before.as_ref().map(|before| &before.credential),
-            Err(_) => Some(&credential),
-        };
-        microsoft::revoke_quietly(context, organization, maker, useless);
-    }
-    written.map_err(|error| not_kept(organization, error))?;
-    held?;
+    let hold = match hold {
+        Some(hold) => hold,
+        None => context.hold()?,
+    };
+    let before = keep(context, organization, &kept, maker.as_ref())?;
+    drop(hold);
+    context.check_interrupted()?;
     tell(context, organization, &kept, before.as_ref(), store);
     let sign_in = SignIn { credential, account, source: Source::Store(store) };
     context.remember(organization, &sign_in);
@@ -278,6 +271,33 @@ pub(super) fn sign_in(
         make_git_ask(context, organization);
     }
     Ok(sign_in)
+}
+
+/// Keeps what was proved, and gives what it replaced. A token of ours that is of no use by that is revoked: the one that
+/// was replaced, or the new one where it could not be kept.
+fn keep(
+    context: &Context,
+    organization: &Organization,
+    kept: &Kept,
+    maker: Option<&Credential>,
+) -> Result<Option<Kept>, Error> {
+    // Two who sign in at once replace each other's, one after the other. Without a lock it is kept all the same.
+    let lock = context.lock(organization).ok();
+    let before = before(context, organization);
+    let (key, label) = (organization.key(), credential::label(organization));
+    let written = before.and_then(|before| {
+        let written = context.keychain()?.write(&key, &label, &kept.to_record());
+        written.map(|()| before).map_err(|error| not_kept(organization, error))
+    });
+    drop(lock);
+    if let Some(maker) = maker {
+        let useless = match &written {
+            Ok(before) => before.as_ref().map(|before| &before.credential),
+            Err(_) => Some(&kept.credential),
+        };
+        microsoft::revoke_quietly(context, organization, maker, useless);
+    }
+    written
 }
 
 /// What was kept is good without it, so nothing that goes wrong here is more than a warning.

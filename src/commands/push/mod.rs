@@ -263,7 +263,7 @@ impl Push {
             context.ui.status(format_args!("Would add remote {name}, and push"));
             return Ok(None);
         }
-        let found = place::make(context, &place, found, &sign_in.credential, wanted)?;
+        let found = place::make(context, &place, found, &sign_in, wanted)?;
         remote_add::add(context, repository, &name, &found.url, Wish::default())?;
         let remote = repository
             .remote(&name)?
@@ -307,7 +307,7 @@ impl Push {
             tell_what_would_be_made(context, &place, &found);
             return Ok(false);
         }
-        place::make(context, &place, found, &sign_in.credential, wanted)?;
+        place::make(context, &place, found, &sign_in, wanted)?;
         Ok(true)
     }
 

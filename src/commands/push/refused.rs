@@ -4,7 +4,6 @@ use super::{Signer, not_planned};
 use crate::azure;
 use crate::commands::place::{self, Place, Wanted};
 use crate::context::{Context, SignIn, Source};
-use crate::credential::{self, Kept};
 use crate::error::{Error, Kind};
 use crate::http::{self, Reason};
 use crate::remote::{Organization, RemoteUrl};
@@ -107,24 +106,9 @@ fn is_of_token(refusal: &http::Refusal) -> bool {
     refusal.status == 401 && matches!(refusal.reason, Reason::SignedOut | Reason::Expired)
 }
 
-/// Forgets a kept credential that is proved to be no good, unless another was kept meanwhile.
+/// Forgets a kept credential that is proved to be no good.
 fn forget(context: &Context, organization: &Organization, sign_in: &SignIn, error: Error) -> Error {
-    let kept = context.kept(organization).ok().flatten();
-    let same = kept.filter(|kept| kept.credential.same_secret(&sign_in.credential));
-    // What renews it may be good still.
-    let left = same.as_ref().and_then(|kept| {
-        let credential = kept.credential.clone().without_refused()?;
-        Some(Kept { credential, ..kept.clone() }.to_record())
-    });
-    let changed = same.is_some_and(|kept| {
-        let label = credential::label(organization);
-        let (key, old) = (organization.key(), kept.to_record());
-        let replaced =
-            context.keychain().map(|store| store.replace(&key, &label, &old, left.as_ref()));
-        matches!(replaced, Ok(Ok(true)))
-    });
-    context.forget(organization);
-    match changed && left.is_none() {
+    match context.forget_refused(organization, sign_in) {
         true => error.context(format!(
             "the kept token for {organization} is no longer accepted, so it was forgotten"
         )),
