@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
+use std::time::Duration;
 
-use double::Step;
+use double::{Answer, Rule, Step};
 use snapbox::{IntoData as _, assert_data_eq, str};
 
 use crate::sandbox::{Output, Sandbox};
@@ -613,6 +615,31 @@ fn an_access_token_that_git_approves_when_it_is_over_replaces_nothing() {
     // Any other was given by somebody.
     approve("another");
     assert!(kept().contains("\"token\":\"another\""));
+}
+
+#[test]
+fn a_signal_between_the_making_of_a_token_and_its_keeping_waits_until_it_is_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.contoso();
+    let microsoft = sandbox.azure.microsoft();
+    microsoft.next_user_code("ABCD-EFGH").approves_after(0, ADA).poll_interval(Some(0));
+    let made = Rule::new("POST", "/contoso/_apis/tokens/pats");
+    sandbox.azure.answer(made, Answer::real().delay(Duration::from_millis(300)));
+    let program = sandbox.program();
+    let arguments = ["login", "contoso", "--device", "--no-setup"];
+    let mut command = sandbox.command(&program, arguments, &sandbox.work());
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let is_asked = || asked(&sandbox).iter().any(|it| it.contains("/_apis/tokens/pats"));
+    while !is_asked() {
+        assert_eq!(child.try_wait().unwrap(), None);
+        std::thread::yield_now();
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    let tokens = sandbox.contoso().tokens_made();
+    assert_eq!(tokens.len(), 1);
+    assert!(fs::read_to_string(sandbox.credentials()).unwrap().contains(&tokens[0].id));
 }
 
 fn str_of_push() -> &'static str {
