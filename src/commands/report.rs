@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::place::Place;
 use crate::context::Context;
-use crate::error::{Error, Kind as ErrorKind, held_reference, refused_reference};
+use crate::error::{self, Error, Kind as ErrorKind, held_reference, refused_reference};
 use crate::remote::RemoteUrl;
 use crate::repository::{Id, Kind, Outcome, Pushed, short};
 use crate::text::visible;
@@ -108,6 +108,8 @@ fn status(pushed: &Pushed) -> &'static str {
     match (&pushed.outcome, pushed.update.kind) {
         (Outcome::Refused(_), _) => "refused",
         (Outcome::Unknown, _) => "unknown",
+        (Outcome::Unchanged, _) => "unchanged",
+        (Outcome::Withheld, _) => "withheld",
         (_, Kind::New) => "new",
         (_, Kind::FastForward) => "fast-forward",
         (_, Kind::Forced) => "forced",
@@ -148,9 +150,17 @@ pub fn tell(
                 end = end.and(Err(Error::printed(ErrorKind::Failed)));
                 held_reference(update.kind, remote, &reference)
             }
+            Outcome::Withheld => {
+                end = end.and(Err(Error::printed(ErrorKind::Failed)));
+                error::withheld_reference(&reference)
+            }
+            Outcome::Unchanged => {
+                end = end.and(Err(Error::printed(ErrorKind::Network)));
+                error::unchanged_reference(remote, &reference)
+            }
             Outcome::Unknown => {
                 end = end.and(Err(Error::printed(ErrorKind::Network)));
-                crate::error::unknown_reference(remote, &reference)
+                error::unknown_reference(remote, &reference)
             }
         };
         context.ui.error(format_args!("{}", trouble.message));

@@ -14,12 +14,15 @@ use crate::http::{self, Reason, Refusal, TlsFault};
 use crate::installation;
 use crate::keychain;
 use crate::remote::{self, Noun, Organization};
-use crate::repository::{self, CommitError, GitError, HookError, PlanError, PushError};
+use crate::repository::{self, CommitError, GitError, HookError, PackError, PlanError, PushError};
 use crate::signin::{askpass, pat};
 use crate::ui::{self, Signal, Ui};
 use crate::wiring;
 
-pub use reference::{Trouble, held_reference, refused_reference, unknown_reference};
+pub use reference::{
+    Trouble, held_reference, refused_reference, unchanged_reference, unknown_reference,
+    withheld_reference,
+};
 
 /// What kind of end this is; scripts act on its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -611,11 +614,14 @@ impl From<PushError> for Error {
             PushError::Http(error) => error.into(),
             PushError::Plan(error) => error.into(),
             PushError::Hook(error) => error.into(),
-            error @ (PushError::Advertisement(_) | PushError::Garbled(_)) => {
-                Self::new(Kind::Network, error)
-                    .hint("something on the way may have answered in its place: check the proxy")
+            PushError::Pack(PackError::Git(error)) => error.into(),
+            error @ PushError::Pack(_) => Self::new(Kind::Failed, error)
+                .hint("nothing was sent; `git fsck` tells whether the repository is whole"),
+            error @ PushError::Advertisement(_) => Self::new(Kind::Network, error)
+                .hint("something on the way may have answered in its place: check the proxy"),
+            error @ PushError::NotAtomic => {
+                Self::new(Kind::Failed, error).hint("nothing was sent; push without `--atomic`")
             }
-            error @ PushError::Failed(_) => Self::new(Kind::Failed, error),
             error @ PushError::Unknown(_) => Self::new(Kind::Network, error)
                 .hint("see what is there with `git ls-remote`, then push again"),
         }

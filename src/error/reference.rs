@@ -74,6 +74,22 @@ pub fn unknown_reference(remote: &str, reference: &str) -> Trouble {
     }
 }
 
+/// A reference that the server has as it was, where it did not say what became of the push.
+pub fn unchanged_reference(remote: &str, reference: &str) -> Trouble {
+    Trouble {
+        message: format!("{reference} was not pushed so far: {remote} has it as it was"),
+        hint: Some("run the same command again".to_owned()),
+    }
+}
+
+/// A reference that could have been sent, and another one could not.
+pub fn withheld_reference(reference: &str) -> Trouble {
+    Trouble {
+        message: format!("{reference} was not sent, since `--atomic` wants all or none"),
+        hint: None,
+    }
+}
+
 /// A reference that was not sent, since commits at the server would be lost.
 pub fn held_reference(kind: Change, remote: &str, reference: &str) -> Trouble {
     let pull = format!("get them and push again: `git pull --rebase {remote} {reference}`");

@@ -13,6 +13,22 @@ use super::pkt_line::Lines;
 /// can name it.
 pub type Advertised = BTreeMap<String, Oid>;
 
+/// What a server said that it has, and that it can do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advertisement {
+    /// Its references.
+    pub references: Advertised,
+    /// What it can do (gitprotocol-capabilities(5)), parted by blanks.
+    pub capabilities: String,
+}
+
+impl Advertisement {
+    /// Whether it can do something.
+    pub fn can(&self, capability: &str) -> bool {
+        self.capabilities.split(' ').any(|met| met == capability)
+    }
+}
+
 /// Why an advertisement can't be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -31,19 +47,24 @@ pub enum Error {
 ///
 /// # Errors
 /// [`enum@Error`]
-pub fn read(bytes: &[u8]) -> Result<Advertised, Error> {
-    let mut advertised = Advertised::new();
+pub fn read(bytes: &[u8]) -> Result<Advertisement, Error> {
+    let mut advertised = Advertisement::default();
     let mut flushes = 0;
     let mut fault = None;
     let mut lines = Lines::default();
     lines.feed(bytes, &mut |line| match line {
         None => flushes += 1,
         Some(_) if fault.is_some() => {}
-        Some(line) => match reference(line) {
-            Ok(Some((name, id))) => drop(advertised.insert(name, id)),
-            Ok(None) => {}
-            Err(error) => fault = Some(error),
-        },
+        Some(line) => {
+            if let Some((_, said)) = split_at_nul(line) {
+                advertised.capabilities = String::from_utf8_lossy(said.trim_ascii()).into_owned();
+            }
+            match reference(line) {
+                Ok(Some((name, id))) => drop(advertised.references.insert(name, id)),
+                Ok(None) => {}
+                Err(error) => fault = Some(error),
+            }
+        }
     });
     match fault {
         Some(fault) => Err(fault),
@@ -62,7 +83,7 @@ fn reference(line: &[u8]) -> Result<Option<(String, Oid)>, Error> {
     if line.starts_with(b"#") || line.starts_with(b"shallow ") || line.starts_with(b"version ") {
         return Ok(None);
     }
-    let line = line.split(|byte| *byte == 0).next().unwrap_or(line);
+    let line = split_at_nul(line).map_or(line, |(line, _)| line);
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let (id, name) = line.split_at_checked(40).ok_or(Error::Malformed)?;
     let id = str::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or(Error::Malformed)?;
@@ -72,6 +93,11 @@ fn reference(line: &[u8]) -> Result<Option<(String, Oid)>, Error> {
         return Ok(None);
     }
     Ok(str::from_utf8(name).ok().map(|name| (name.to_owned(), id)))
+}
+
+fn split_at_nul(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = line.iter().position(|byte| *byte == 0)?;
+    Some((&line[..at], &line[at + 1..]))
 }
 
 #[cfg(test)]
@@ -101,13 +127,18 @@ mod tests {
             read(&advertisement(&[main.as_bytes(), &latin, tag.as_bytes(), have.as_bytes()]));
         let one: Oid = ONE.parse().unwrap();
         let expected = [("refs/heads/main", one), ("refs/tags/v1", one)];
-        assert_eq!(read.unwrap(), expected.map(|(name, id)| (name.to_owned(), id)).into());
+        let read = read.unwrap();
+        assert_eq!(read.references, expected.map(|(name, id)| (name.to_owned(), id)).into());
+        let can = ["report-status", "delete-refs", "delete", "atomic", ""];
+        assert_eq!(can.map(|it| read.can(it)), [true, true, false, false, false]);
     }
 
     #[test]
     fn an_empty_repository_has_no_reference() {
         let none = format!("{ZERO} capabilities^{{}}\0report-status\n");
-        assert_eq!(read(&advertisement(&[none.as_bytes()])), Ok(Advertised::new()));
+        let read = read(&advertisement(&[none.as_bytes()])).unwrap();
+        assert_eq!(read.references, Advertised::new());
+        assert!(read.can("report-status"));
     }
 
     #[test]

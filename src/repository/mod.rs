@@ -8,6 +8,7 @@ mod clone;
 mod commit;
 mod git;
 mod hooks;
+mod pack;
 mod pkt_line;
 mod plan;
 mod push;
@@ -28,8 +29,10 @@ pub use commit::{Change as Uncommitted, CommitError};
 pub use git::{Error as GitError, Git};
 pub use git2::Oid as Id;
 pub use hooks::Error as HookError;
+pub use pack::{Engine, Error as PackError};
 pub use plan::{Error as PlanError, Kind, Refspecs, Update, short};
-pub use push::{Access, Error as PushError, Event, Outcome, Push, Pushed};
+pub use push::{Error as PushError, Event, Outcome, Push, Pushed};
+pub use transport::Access;
 
 /// A repository of this computer.
 pub struct Repository {

@@ -3,6 +3,14 @@
 /// The longest one, its length included.
 const LONGEST: usize = 65_520;
 
+/// The line that ends a list of others.
+pub const FLUSH: &[u8] = b"0000";
+
+/// A text as one line.
+pub fn line(text: &str) -> Vec<u8> {
+    format!("{:04x}{text}", text.len() + 4).into_bytes()
+}
+
 /// Splits a stream of bytes into pkt-lines, in bounded memory.
 #[derive(Debug, Default)]
 pub struct Lines {

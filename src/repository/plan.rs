@@ -76,6 +76,13 @@ pub struct Update {
     pub kind: Kind,
 }
 
+impl Update {
+    /// Whether something is to be different at the server.
+    pub fn is_change(&self) -> bool {
+        self.kind != Kind::UpToDate
+    }
+}
+
 /// Why it can't be told what to push.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Error {

@@ -1,24 +1,25 @@
-//! A push: plan, hook, pack, report.
+//! A push: what is asked for, the hook, the pack, and what became of each reference.
 
 use std::cell::RefCell;
 use std::path::Path;
 
-use git2::{PushOptions, RemoteCallbacks, RemoteRedirect};
-use secrecy::SecretString;
+use git2::Oid;
 use thiserror::Error;
-use url::Url;
 
-use super::advertisement;
+use super::advertisement::{self, Advertised, Advertisement};
 use super::hooks::{self, Call};
+use super::pack::{self, Engine, Pack};
+use super::pkt_line;
 use super::plan::{self, Refspecs, Update};
-use super::report::Report;
-use super::transport::Session;
+use super::report::{Reader, Report};
+use super::transport::Access;
 use super::{Git, Repository};
-use crate::http::{self, Client, HeaderName, Wait};
-use crate::text::visible;
+use crate::http::{self, Response, Wait};
 
 /// The most bytes of one line of the server that are kept.
 const LINE_LIMIT: usize = 4096;
+/// The bytes of an answer that are read at once.
+const PIECE: usize = 8 << 10;
 
 /// What is pushed where.
 pub struct Push<'a> {
@@ -32,7 +33,11 @@ pub struct Push<'a> {
     pub dry_run: bool,
     /// Runs no hook.
     pub no_verify: bool,
-    /// Runs the hook.
+    /// Every reference is changed, or none is.
+    pub atomic: bool,
+    /// Who makes the pack.
+    pub engine: Engine,
+    /// Runs the hook, and may make the pack.
     pub git: Option<&'a Git>,
     /// Where hooks are, if not where they usually are: `core.hooksPath`, as git has it.
     pub hooks: Option<&'a Path>,
@@ -40,38 +45,30 @@ pub struct Push<'a> {
     pub wait: Wait<'a>,
 }
 
-/// How the server is reached.
-pub struct Access {
-    /// Who sends.
-    pub client: Client,
-    /// The URL that was judged, which must be the one that the push arrives at.
-    pub url: Url,
-    /// The value of `Authorization`.
-    pub authorization: Option<SecretString>,
-    /// Further headers.
-    pub headers: Vec<(HeaderName, SecretString)>,
-}
-
 /// What happens during a push.
 pub enum Event<'a> {
+    /// It is known who makes the pack: libgit2 one of so many objects, or git.
+    Packer(Option<usize>),
     /// Objects are being counted and compressed.
     Packing {
         /// How many so far.
         done: usize,
-        /// Of how many, if that is known.
+        /// Of how many; 0 if that is not known.
         total: usize,
     },
-    /// Objects are on their way.
+    /// Bytes of the pack went to the server.
     Sending {
         /// How many so far.
-        done: usize,
-        /// Of how many.
-        total: usize,
-        /// The bytes so far.
-        bytes: usize,
+        bytes: u64,
     },
+    /// All was sent. From now on the server may do it.
+    Sent,
     /// A line of the server's, as it came.
     Remote(&'a str),
+    /// The server did not say what became of each reference, for this reason if it is known, and is asked what it has.
+    LookingAgain(Option<&'a http::Error>),
+    /// What the server has now could not be noted here, and why.
+    Untracked(&'a str),
 }
 
 /// What became of a reference.
@@ -85,8 +82,13 @@ pub enum Outcome {
     Refused(String),
     /// It was refused here; the update's kind says why.
     Held,
-    /// The server said nothing of it that can be understood.
+    /// It was not sent, since another one can't be and all or none was wanted.
+    Withheld,
+    /// The server said nothing of it that can be understood, and it could not be asked, or somebody else changed it
+    /// as well.
     Unknown,
+    /// The server did not say what became of it, and has it as it was so far.
+    Unchanged,
 }
 
 /// A reference of a push, and what became of it.
@@ -120,15 +122,24 @@ pub enum Error {
     /// What the server has can't be read.
     #[error("the server's answer can't be understood: {0}")]
     Advertisement(#[from] advertisement::Error),
-    /// What the server said is not git's protocol.
-    #[error("the server's answer can't be understood: {0}")]
-    Garbled(String),
-    /// libgit2 could not do it.
-    #[error("the push failed: {0}")]
-    Failed(String),
+    /// There is no pack.
+    #[error(transparent)]
+    Pack(pack::Error),
+    /// The server can't change all or nothing.
+    #[error("the server can't change all references or none")]
+    NotAtomic,
     /// The connection ended after the pack was sent, so the server may have taken it.
     #[error("it is not known what the server did with the push")]
     Unknown(#[source] http::Error),
+}
+
+impl From<pack::Error> for Error {
+    fn from(error: pack::Error) -> Self {
+        match error {
+            pack::Error::Http(error) => Self::Http(error),
+            error => Self::Pack(error),
+        }
+    }
 }
 
 impl Repository {
@@ -139,58 +150,168 @@ impl Repository {
     pub fn push(
         &self,
         push: &Push<'_>,
-        access: Access,
+        access: &Access,
         on: &mut dyn FnMut(Event<'_>),
     ) -> Result<Vec<Pushed>, Error> {
-        let session = Session::new(access.client, access.url, access.authorization, access.headers);
-        session.run(|| self.push_through(&session, push, on))
-    }
-
-    fn push_through(
-        &self,
-        session: &Session,
-        push: &Push<'_>,
-        on: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Vec<Pushed>, Error> {
-        let advertised = advertisement::read(&session.ask(push.wait)?)?;
-        let updates = self.plan(push.refspecs, push.remote, &advertised)?;
+        let server = advertisement::read(&access.ask(push.wait)?)?;
+        let updates = self.plan(push.refspecs, push.remote, &server.references)?;
         let sent: Vec<&Update> = updates.iter().filter(|update| update.kind.is_sent()).collect();
         if !push.no_verify {
             let name = push.remote.unwrap_or(push.url);
             let call = Call { git: push.git, folder: push.hooks, name, url: push.url };
             self.pre_push(&call, &sent)?;
         }
-        if sent.is_empty() || push.dry_run {
-            return Ok(unsent(updates));
+        let is_held =
+            push.atomic && sent.len() < updates.iter().filter(|it| it.is_change()).count();
+        if sent.is_empty() || push.dry_run || is_held {
+            return Ok(unsent(updates, push.dry_run));
         }
-        let refspecs: Vec<String> = sent.iter().map(|update| refspec(update)).collect();
-        let result = self.remote_to(push).and_then(|mut remote| send(&mut remote, &refspecs, on));
-        let report = session.take_report();
-        match result {
-            // What the server said is the truth, where it said something.
-            Err(error) if report.unpack.is_none() && report.fatal.is_none() => {
-                match failed(session, &error) {
-                    Error::Http(error) if session.has_sent() && may_have_done(&error) => {
-                        Err(Error::Unknown(error))
-                    }
-                    error @ Error::Http(_) => Err(error),
-                    _ if session.has_sent() => Ok(judged(updates, &report)),
-                    error => Err(error),
-                }
+        if push.atomic && !server.can("atomic") {
+            return Err(Error::NotAtomic);
+        }
+        let wanted = sent.iter().map(|update| update.new).filter(|id| !id.is_zero()).collect();
+        let had = server.references.values().copied();
+        let by_offset = server.can("ofs-delta");
+        let pack = self.pack(wanted, had, push.engine, push.git, by_offset)?;
+        let commands = commands(&sent, &server, push.atomic);
+        let (report, lost) = self.exchange(access, &commands, &pack, on)?;
+        let mut pushed = judged(updates, &report);
+        if pushed.iter().any(|pushed| pushed.outcome == Outcome::Unknown) {
+            on(Event::LookingAgain(lost.as_ref()));
+            let is_told = look_again(&mut pushed, access, push.wait) || !report.is_empty();
+            if let Some(lost) = lost.filter(|_| !is_told) {
+                return Err(Error::Unknown(lost));
             }
-            _ => Ok(judged(updates, &report)),
+        }
+        self.note_all(push.remote, &pushed, on);
+        Ok(pushed)
+    }
+
+    /// Sends what is asked for and the pack, and reads what the server says of it, as far as that comes.
+    fn exchange(
+        &self,
+        access: &Access,
+        commands: &[u8],
+        pack: &Pack<'_>,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(Report, Option<http::Error>), Error> {
+        on(Event::Packer(pack.count()));
+        let mut upload = access.start()?;
+        upload.write(commands)?;
+        let on = RefCell::new(on);
+        let mut bytes = 0;
+        let mut send = |piece: &[u8]| {
+            upload.write(piece)?;
+            bytes += piece.len() as u64;
+            on.borrow_mut()(Event::Sending { bytes });
+            Ok(())
+        };
+        self.write_pack(pack, &mut send, &mut |event| on.borrow_mut()(event))?;
+        let on = on.into_inner();
+        on(Event::Sent);
+        let mut reader = Reader::default();
+        let lost = match access.end(upload) {
+            Ok(answer) => read(answer, &mut reader, on).err(),
+            Err(error) if may_have_done(&error) => Some(error),
+            Err(error) => return Err(error.into()),
+        };
+        Ok((reader.finish(), lost))
+    }
+
+    /// Notes here what the server has now, as a fetch would.
+    fn note_all(&self, remote: Option<&str>, pushed: &[Pushed], on: &mut dyn FnMut(Event<'_>)) {
+        let Some(remote) = remote.and_then(|name| self.inner.find_remote(name).ok()) else {
+            return;
+        };
+        for pushed in pushed.iter().filter(|pushed| pushed.is_done()) {
+            if let Err(error) = self.note(&remote, &pushed.update) {
+                on(Event::Untracked(error.message()));
+            }
         }
     }
 
-    /// The remote as libgit2 knows it, if it still leads to where the push was judged to go.
-    fn remote_to(&self, push: &Push<'_>) -> Result<git2::Remote<'_>, git2::Error> {
-        let Some(name) = push.remote else { return self.inner.remote_anonymous(push.url) };
-        let remote = self.inner.find_remote(name)?;
-        let url = remote.pushurl_bytes().unwrap_or(remote.url_bytes());
-        match url == push.url.as_bytes() {
-            true => Ok(remote),
-            false => Err(git2::Error::from_str("the remote's URL changed after it was checked")),
+    fn note(&self, remote: &git2::Remote<'_>, update: &Update) -> Result<(), git2::Error> {
+        let fetched = |it: &git2::Refspec<'_>| {
+            it.direction() == git2::Direction::Fetch && it.src_matches(&update.reference)
+        };
+        let Some(refspec) = remote.refspecs().find(fetched) else { return Ok(()) };
+        let Ok(name) = str::from_utf8(&refspec.transform(&update.reference)?).map(str::to_owned)
+        else {
+            return Ok(());
+        };
+        if update.new.is_zero() {
+            return match self.inner.find_reference(&name) {
+                Ok(mut reference) => reference.delete(),
+                Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(()),
+                Err(error) => Err(error),
+            };
         }
+        if self.inner.refname_to_id(&name).ok() != Some(update.new) {
+            // git's own words, which its reflog has for it.
+            self.inner.reference(&name, update.new, true, "update by push")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is asked of the server, a line a reference, up to the flush before the pack (gitprotocol-pack(5), "Reference Update
+/// Request"). The old value stands in it, so that what moved meanwhile is refused.
+fn commands(updates: &[&Update], server: &Advertisement, atomic: bool) -> Vec<u8> {
+    let wished = ["report-status", "side-band-64k", "object-format=sha1"];
+    let mut capabilities: String =
+        wished.into_iter().filter(|it| server.can(it)).map(|it| format!(" {it}")).collect();
+    if atomic {
+        capabilities += " atomic";
+    }
+    if server.capabilities.contains("agent=") {
+        capabilities += concat!(" agent=git-vsts/", env!("CARGO_PKG_VERSION"));
+    }
+    let mut request = Vec::new();
+    for (index, Update { old, new, reference, .. }) in updates.iter().enumerate() {
+        let capabilities = if index == 0 { format!("\0{capabilities}") } else { String::new() };
+        request.extend(pkt_line::line(&format!("{old} {new} {reference}{capabilities}")));
+    }
+    request.extend(pkt_line::FLUSH);
+    request
+}
+
+fn read(
+    mut answer: Response,
+    reader: &mut Reader,
+    on: &mut dyn FnMut(Event<'_>),
+) -> Result<(), http::Error> {
+    let mut piece = vec![0; PIECE];
+    let mut line = Vec::new();
+    let read = loop {
+        match answer.read(&mut piece) {
+            Ok(0) => break Ok(()),
+            Ok(count) => reader.feed(&piece[..count], &mut |text| {
+                split_lines(&mut line, text, &mut |line| on(Event::Remote(line)));
+            }),
+            Err(error) => break Err(error),
+        }
+    };
+    if !line.is_empty() {
+        on(Event::Remote(&String::from_utf8_lossy(&line)));
+    }
+    read
+}
+
+/// Asks the server what it has, where it did not say what it did. Whether it could be asked.
+fn look_again(pushed: &mut [Pushed], access: &Access, wait: Wait<'_>) -> bool {
+    let asked = access.ask(wait).ok().and_then(|bytes| advertisement::read(&bytes).ok());
+    let Some(server) = asked else { return false };
+    for pushed in pushed.iter_mut().filter(|pushed| pushed.outcome == Outcome::Unknown) {
+        pushed.outcome = found(&pushed.update, &server.references);
+    }
+    true
+}
+
+fn found(update: &Update, references: &Advertised) -> Outcome {
+    match references.get(&update.reference).copied().unwrap_or(Oid::ZERO_SHA1) {
+        now if now == update.new => Outcome::Done,
+        now if now == update.old => Outcome::Unchanged,
+        _ => Outcome::Unknown,
     }
 }
 
@@ -199,40 +320,6 @@ impl Repository {
 /// before any work is done.
 fn may_have_done(error: &http::Error) -> bool {
     error.refusal().is_none_or(|refusal| matches!(refusal.status, 500 | 502 | 504))
-}
-
-/// Sends the pack. The reference is named by its object: a branch that moves meanwhile is not
-/// pushed as something that nobody looked at.
-fn send(
-    remote: &mut git2::Remote<'_>,
-    refspecs: &[String],
-    on: &mut dyn FnMut(Event<'_>),
-) -> Result<(), git2::Error> {
-    let on = RefCell::new(on);
-    let lines = RefCell::new(Vec::new());
-    let mut callbacks = RemoteCallbacks::new();
-    callbacks.pack_progress(|_, done, total| on.borrow_mut()(Event::Packing { done, total }));
-    callbacks.push_transfer_progress(|done, total, bytes| {
-        on.borrow_mut()(Event::Sending { done, total, bytes });
-    });
-    callbacks.sideband_progress(|data| {
-        split_lines(&mut lines.borrow_mut(), data, &mut |line| {
-            on.borrow_mut()(Event::Remote(line))
-        });
-        true
-    });
-    let mut options = PushOptions::new();
-    options
-        .remote_callbacks(callbacks)
-        .packbuilder_parallelism(0)
-        .follow_redirects(RemoteRedirect::None);
-    let result = remote.push(refspecs, Some(&mut options));
-    drop(options);
-    if !lines.borrow().is_empty() {
-        let rest = String::from_utf8_lossy(&lines.borrow()).into_owned();
-        on.borrow_mut()(Event::Remote(&rest));
-    }
-    result
 }
 
 /// Cuts the server's text into lines. One that ends with CR alone is overwritten by the next on a
@@ -261,21 +348,14 @@ fn split_lines(pending: &mut Vec<u8>, data: &[u8], take: &mut dyn FnMut(&str)) {
     }
 }
 
-fn refspec(update: &Update) -> String {
-    match &update.source {
-        None => format!(":{}", update.reference),
-        // The check for lost history is ours, made above against the same advertisement.
-        Some(_) => format!("+{}:{}", update.new, update.reference),
-    }
-}
-
-fn unsent(updates: Vec<Update>) -> Vec<Pushed> {
+fn unsent(updates: Vec<Update>, dry_run: bool) -> Vec<Pushed> {
     updates
         .into_iter()
         .map(|update| {
             let outcome = match update.kind {
                 plan::Kind::UpToDate => Outcome::Done,
-                kind if kind.is_sent() => Outcome::Planned,
+                kind if kind.is_sent() && dry_run => Outcome::Planned,
+                kind if kind.is_sent() => Outcome::Withheld,
                 _ => Outcome::Held,
             };
             Pushed { update, outcome }
@@ -284,7 +364,7 @@ fn unsent(updates: Vec<Update>) -> Vec<Pushed> {
 }
 
 fn judged(updates: Vec<Update>, report: &Report) -> Vec<Pushed> {
-    unsent(updates)
+    unsent(updates, true)
         .into_iter()
         .map(|pushed| match pushed.outcome {
             Outcome::Planned => {
@@ -307,13 +387,5 @@ fn outcome(reference: &str, report: &Report) -> Outcome {
         (Some(Ok(())), _) if report.unpack == Some(Ok(())) => Outcome::Done,
         (_, Some(reason)) => Outcome::Refused(reason.clone()),
         _ => Outcome::Unknown,
-    }
-}
-
-fn failed(session: &Session, error: &git2::Error) -> Error {
-    match session.take_failure() {
-        Some(error) => Error::Http(error),
-        None if error.class() == git2::ErrorClass::Net => Error::Garbled(visible(error.message())),
-        None => Error::Failed(visible(error.message())),
     }
 }

@@ -23,6 +23,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether nothing was said that could be understood.
+    pub fn is_empty(&self) -> bool {
+        self.unpack.is_none() && self.fatal.is_none() && self.references.is_empty()
+    }
+
     /// What was said of one reference.
     pub fn of(&self, name: &str) -> Option<&Result<(), String>> {
         self.references.iter().find(|(met, _)| met == name).map(|(_, status)| status)
@@ -40,12 +45,12 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Takes the next bytes of the answer.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes of the answer; what is for a person to read (side-band 2) goes to `said`.
+    pub fn feed(&mut self, bytes: &[u8], said: &mut dyn FnMut(&[u8])) {
         let Self { outer, inner, report, ended } = self;
         outer.feed(bytes, &mut |line| match line {
             Some([1, data @ ..]) => inner.feed(data, &mut |line| status(report, ended, line)),
-            Some([2, ..]) => {}
+            Some([2, text @ ..]) => said(text),
             Some([3, text @ ..]) => {
                 report.fatal = Some(String::from_utf8_lossy(text).trim_end().to_owned());
             }
@@ -103,9 +108,9 @@ mod tests {
     /// The same bytes in one piece, and one by one.
     fn read(bytes: &[u8]) -> Report {
         let mut whole = Reader::default();
-        whole.feed(bytes);
+        whole.feed(bytes, &mut |_| ());
         let mut pieces = Reader::default();
-        bytes.chunks(1).for_each(|piece| pieces.feed(piece));
+        bytes.chunks(1).for_each(|piece| pieces.feed(piece, &mut |_| ()));
         let report = whole.finish();
         assert_eq!(report, pieces.finish());
         report

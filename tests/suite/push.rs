@@ -1211,35 +1211,42 @@ fn no_report_that_leaves_a_reference_open_is_a_success() {
         shown,
         str![[r#"
 of another reference
-error: it is not known whether main was pushed: the server's report says nothing of it
-hint: see what is there: `git ls-remote origin main`
+warning: the server did not say what became of the push, so it is asked what it has
+error: main was not pushed so far: origin has it as it was
+hint: run the same command again
 [5]
 of no reference
-error: it is not known whether main was pushed: the server's report says nothing of it
-hint: see what is there: `git ls-remote origin main`
+warning: the server did not say what became of the push, so it is asked what it has
+error: main was not pushed so far: origin has it as it was
+hint: run the same command again
 [5]
 without unpack
-error: it is not known whether main was pushed: the server's report says nothing of it
-hint: see what is there: `git ls-remote origin main`
+warning: the server did not say what became of the push, so it is asked what it has
+error: main was not pushed so far: origin has it as it was
+hint: run the same command again
 [5]
 of a failed unpack
 error: contoso refused the push to main: index-pack failed
 [3]
 that is empty
-error: it is not known whether main was pushed: the server's report says nothing of it
-hint: see what is there: `git ls-remote origin main`
+warning: the server did not say what became of the push, so it is asked what it has
+error: main was not pushed so far: origin has it as it was
+hint: run the same command again
 [5]
 without a body
-error: it is not known whether main was pushed: the server's report says nothing of it
-hint: see what is there: `git ls-remote origin main`
+warning: the server did not say what became of the push, so it is asked what it has
+error: main was not pushed so far: origin has it as it was
+hint: run the same command again
 [5]
 of garbage
-error: it is not known whether main was pushed: the server's report says nothing of it
-hint: see what is there: `git ls-remote origin main`
+warning: the server did not say what became of the push, so it is asked what it has
+error: main was not pushed so far: origin has it as it was
+hint: run the same command again
 [5]
 that is cut
-error: it is not known whether main was pushed: the server's report says nothing of it
-hint: see what is there: `git ls-remote origin main`
+warning: the server did not say what became of the push, so it is asked what it has
+error: main was not pushed so far: origin has it as it was
+hint: run the same command again
 [5]
 of a fatal error
 error: contoso refused the push to main: out of disk
@@ -1263,11 +1270,12 @@ fn a_connection_that_ends_after_the_pack_leaves_it_open_what_became_of_it() {
     assert_data_eq!(
         output.to_string(),
         str![[r#"
+--- stdout
+https://azure/contoso/shop/_git/web
 --- stderr
-error: it is not known what the server did with the push
-  caused by: the connection to azure was cut
-hint: see what is there with `git ls-remote`, then push again
-[exit 5]
+warning: the server did not say what became of the push (the connection to azure was cut), so it is asked what it has
+main → origin/main (new)
+[exit 0]
 
 "#]]
         .raw()
@@ -1294,15 +1302,31 @@ main → origin/main (up to date)
     assert_data_eq!(
         output.to_string(),
         str![[r#"
+--- stdout
+https://azure/contoso/shop/_git/web
 --- stderr
+warning: the server did not say what became of the push (the connection to azure was cut), so it is asked what it has
+main → origin/main
+[exit 0]
+
+"#]]
+        .raw()
+    );
+
+    // Nor can it be asked.
+    sandbox.commit("file", "three\n", "Three");
+    sandbox.azure.clear_answers();
+    sandbox.azure.answer(rule(), Answer::reset().after_serving());
+    sandbox.azure.answer(Rule::new("GET", "…/info/refs").after(1), Answer::reset());
+    assert_data_eq!(sandbox.run(["push"]).to_string(), str![[r#"
+--- stderr
+warning: the server did not say what became of the push (the connection to azure was cut), so it is asked what it has
 error: it is not known what the server did with the push
   caused by: the connection to azure was cut
 hint: see what is there with `git ls-remote`, then push again
 [exit 5]
 
-"#]]
-        .raw()
-    );
+"#]].raw());
 }
 
 #[test]

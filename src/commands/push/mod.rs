@@ -17,7 +17,9 @@ use crate::credential::Credential;
 use crate::error::{Error, Kind, not_planned};
 use crate::http::{self, HeaderName};
 use crate::remote::{Organization, Protocol, RemoteUrl, RepositoryName};
-use crate::repository::{Access, Event, Head, Push as Pack, Pushed, Refspecs, Remote, Repository};
+use crate::repository::{
+    Access, Engine, Event, Head, Push as Pack, Pushed, Refspecs, Remote, Repository,
+};
 use crate::text::{quoted, visible};
 
 const FLAGS: Flags = Flags { organization: "--org", project: "--project", repository: "--repo" };
@@ -475,19 +477,27 @@ fn push_once(
         refspecs,
         dry_run: options.dry_run,
         no_verify: options.no_verify,
+        atomic: false,
+        engine: Engine::Auto,
         git: context.git_if_any(),
         hooks: hooks.as_deref(),
         wait: &wait,
     };
     let progress = context.ui.progress("Writing objects");
     let mut on = |event: Event<'_>| match event {
+        Event::Packer(_) | Event::Sent => {}
         Event::Packing { done, total } => progress.set(done as u64, Some(total as u64), 0),
-        Event::Sending { done, total, bytes } => {
-            progress.set(done as u64, Some(total as u64), bytes as u64);
-        }
+        Event::Sending { bytes } => progress.set(0, None, bytes),
         Event::Remote(line) => context.ui.remote_line(line),
+        Event::LookingAgain(why) => {
+            let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
+            context.ui.warning(format_args!(
+                "the server did not say what became of the push{why}, so it is asked what it has"
+            ));
+        }
+        Event::Untracked(reason) => context.ui.warning(format_args!("{reason}")),
     };
-    let pushed = repository.push(&pack, access, &mut on);
+    let pushed = repository.push(&pack, &access, &mut on);
     drop(progress);
     let references =
         pushed.map_err(|error| refused::explain(context, &url, &remote.name, &signer, error))?;

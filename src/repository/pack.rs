@@ -1,0 +1,402 @@
+//! The pack of a push: which objects the server lacks, and who writes them.
+//!
+//! libgit2 computes every delta anew, in this process; git starts as a program of its own, and copies the deltas of the
+//! packs that it finds. So few objects are libgit2's, and many are git's.
+
+use std::collections::HashSet;
+use std::io::{Read as _, Write as _};
+use std::process::{ChildStderr, ChildStdin, Stdio};
+use std::thread;
+
+use git2::{ObjectType, Oid, Tree};
+use thiserror::Error;
+
+use super::git::failed;
+use super::{Event, Git, GitError, Repository};
+use crate::http;
+use crate::text::visible;
+
+/// The most objects that libgit2 packs where git could: measured by `tests/bench/push`.
+const LIMIT: usize = 400;
+/// The bytes that are taken from git at once.
+const PIECE: usize = 64 << 10;
+/// The most bytes kept of what git says while it packs.
+const SAID: usize = 4096;
+
+/// Who makes the pack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// Whoever is faster.
+    #[default]
+    Auto,
+    /// libgit2.
+    Git2,
+    /// git itself.
+    Git,
+}
+
+/// Why there is no pack, or only the beginning of one.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The repository can't be read.
+    #[error("the objects can't be packed: {0}")]
+    Unreadable(String),
+    /// git can't do it.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The server did not take it.
+    #[error(transparent)]
+    Http(#[from] http::Error),
+}
+
+impl From<git2::Error> for Error {
+    fn from(error: git2::Error) -> Self {
+        Self::Unreadable(visible(error.message()))
+    }
+}
+
+/// What is to be sent.
+pub(super) enum Pack<'a> {
+    /// Nothing: references go, and nothing comes.
+    None,
+    /// These, which libgit2 packs.
+    Few(Vec<Object>),
+    /// What is reached from some and not from others, which git finds and packs.
+    Many {
+        git: &'a Git,
+        wanted: Vec<Oid>,
+        had: Vec<Oid>,
+        /// The server understands deltas that name their base by its place in the pack.
+        by_offset: bool,
+    },
+}
+
+impl Pack<'_> {
+    /// How many objects libgit2 packs; none if git does it.
+    pub(super) fn count(&self) -> Option<usize> {
+        match self {
+            Self::None => Some(0),
+            Self::Few(objects) => Some(objects.len()),
+            Self::Many { .. } => None,
+        }
+    }
+}
+
+/// An object to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Object {
+    id: Oid,
+    /// What it is called where it was found: alike names make good deltas.
+    name: Option<String>,
+}
+
+/// Takes the next bytes of a pack.
+type Sink<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), http::Error>;
+
+impl Repository {
+    /// Finds out what has to be sent, so that the server has `wanted`.
+    ///
+    /// # Errors
+    /// [`enum@Error`]
+    pub(super) fn pack<'a>(
+        &self,
+        wanted: Vec<Oid>,
+        had: impl Iterator<Item = Oid>,
+        engine: Engine,
+        git: Option<&'a Git>,
+        by_offset: bool,
+    ) -> Result<Pack<'a>, Error> {
+        if wanted.is_empty() {
+            return Ok(Pack::None);
+        }
+        let objects = self.inner.odb()?;
+        let mut had: Vec<Oid> = had.filter(|id| objects.exists(*id)).collect();
+        had.sort_unstable();
+        had.dedup();
+        let limit = match (engine, git) {
+            (Engine::Git, None) => return Err(GitError::Missing.into()),
+            (Engine::Git, Some(git)) => return Ok(Pack::Many { git, wanted, had, by_offset }),
+            (Engine::Git2, _) | (Engine::Auto, None) => usize::MAX,
+            (Engine::Auto, Some(_)) => LIMIT,
+        };
+        match (self.missing(&wanted, &had, limit)?, git) {
+            (Some(few), _) => Ok(Pack::Few(few)),
+            (None, Some(git)) => Ok(Pack::Many { git, wanted, had, by_offset }),
+            (None, None) => Err(GitError::Missing.into()),
+        }
+    }
+
+    /// The objects that are reached from `wanted` and that who has all of `had` lacks; none if they are more than
+    /// `limit`.
+    ///
+    /// A commit whose parent is there needs what is in its tree and not at the same place in its parent's. So what was
+    /// moved is sent once more, which costs less than to look at all that is there.
+    fn missing(
+        &self,
+        wanted: &[Oid],
+        had: &[Oid],
+        limit: usize,
+    ) -> Result<Option<Vec<Object>>, Error> {
+        let mut missing = Missing { seen: had.iter().copied().collect(), found: Vec::new(), limit };
+        let mut walk = self.inner.revwalk()?;
+        for id in wanted {
+            let mut object = self.inner.find_object(*id, None)?;
+            while object.kind() == Some(ObjectType::Tag) {
+                missing.add(object.id(), None);
+                object = object.into_tag().map_err(|_| not_a("tag"))?.target()?;
+            }
+            match object.kind() {
+                Some(ObjectType::Commit) => walk.push(object.id())?,
+                Some(ObjectType::Tree) => {
+                    let tree = object.into_tree().map_err(|_| not_a("tree"))?;
+                    missing.add_tree(self, tree, &[])?;
+                }
+                _ => missing.add(object.id(), None),
+            }
+        }
+        for id in had {
+            // A tag or a branch may be of something that is no commit.
+            if let Ok(commit) = self.inner.find_object(*id, None)?.peel_to_commit() {
+                walk.hide(commit.id())?;
+            }
+        }
+        for id in walk {
+            let commit = self.inner.find_commit(id?)?;
+            missing.add(commit.id(), None);
+            let parents = commit.parents().map(|parent| parent.tree());
+            let parents = parents.collect::<Result<Vec<_>, _>>()?;
+            missing.add_tree(self, commit.tree()?, &parents)?;
+            if missing.is_over() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(missing.found).filter(|found| found.len() <= limit))
+    }
+
+    /// Writes a pack, from its first byte to its last.
+    ///
+    /// # Errors
+    /// [`enum@Error`]; what was written is no whole pack then.
+    pub(super) fn write_pack(
+        &self,
+        pack: &Pack<'_>,
+        sink: Sink<'_>,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Error> {
+        match pack {
+            Pack::None => Ok(()),
+            Pack::Few(objects) => self.write_by_libgit2(objects, sink, on),
+            Pack::Many { git, wanted, had, by_offset } => {
+                self.write_by_git(git, wanted, had, *by_offset, sink, on)
+            }
+        }
+    }
+
+    fn write_by_libgit2(
+        &self,
+        objects: &[Object],
+        sink: Sink<'_>,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Error> {
+        let mut builder = self.inner.packbuilder()?;
+        // As many threads as there are processors, where that is worth one.
+        builder.set_threads(u32::from(objects.len() <= LIMIT));
+        builder.set_progress_callback(|_, done, total| {
+            on(Event::Packing { done: done as usize, total: total as usize });
+            true
+        })?;
+        for object in objects {
+            builder.insert_object(object.id, object.name.as_deref())?;
+        }
+        let mut refused = None;
+        let written = builder.foreach(|bytes| match sink(bytes) {
+            Ok(()) => true,
+            Err(error) => {
+                refused = Some(error);
+                false
+            }
+        });
+        match refused {
+            Some(error) => Err(error.into()),
+            None => Ok(written?),
+        }
+    }
+
+    /// As git does it for a push of its own (`send-pack.c`, `pack_objects`).
+    fn write_by_git(
+        &self,
+        git: &Git,
+        wanted: &[Oid],
+        had: &[Oid],
+        by_offset: bool,
+        sink: Sink<'_>,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Error> {
+        let mut arguments =
+            vec!["pack-objects", "--all-progress-implied", "--revs", "--stdout", "--thin"];
+        if by_offset {
+            arguments.push("--delta-base-offset");
+        }
+        arguments.push("--progress");
+        let mut command = git.command(self.directory(), &arguments);
+        // Its progress is read, in whatever language the person has.
+        command.env("LC_ALL", "C");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| git.unusable(error))?;
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(stdin), Some(mut stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+            return Err(git.unusable(std::io::Error::other("it has no pipes")).into());
+        };
+        let (steps, progress) = std::sync::mpsc::channel();
+        let said = thread::spawn(move || read_progress(stderr, &steps));
+        // One that fails at once does not read it; its status tells.
+        let _ = name_objects(stdin, wanted, had);
+        let mut piece = vec![0; PIECE];
+        let sent = loop {
+            match stdout.read(&mut piece) {
+                Ok(0) => break Ok(()),
+                Ok(count) => {
+                    progress
+                        .try_iter()
+                        .for_each(|(done, total)| on(Event::Packing { done, total }));
+                    if let Err(error) = sink(&piece[..count]) {
+                        break Err(Error::from(error));
+                    }
+                }
+                Err(error) => break Err(git.unusable(error).into()),
+            }
+        };
+        // It would wait for ever for somebody to read the rest.
+        drop(stdout);
+        let status = child.wait().map_err(|error| git.unusable(error))?;
+        sent?;
+        let said = said.join().unwrap_or_default();
+        match status.success() {
+            true => Ok(()),
+            false => Err(failed(&arguments, status, &said).into()),
+        }
+    }
+}
+
+fn not_a(kind: &str) -> Error {
+    Error::Unreadable(format!("an object that should be a {kind} is none"))
+}
+
+/// `^ID` for what is there, `ID` for what shall be (git-pack-objects(1), `--revs`).
+fn name_objects(mut stdin: ChildStdin, wanted: &[Oid], had: &[Oid]) -> std::io::Result<()> {
+    let mut text = String::with_capacity(42 * (wanted.len() + had.len()));
+    for id in had {
+        text += &format!("^{id}\n");
+    }
+    for id in wanted {
+        text += &format!("{id}\n");
+    }
+    stdin.write_all(text.as_bytes())
+}
+
+/// Reads what git says while it packs: gives how far it has come, and what else it said.
+fn read_progress(
+    mut stderr: ChildStderr,
+    steps: &std::sync::mpsc::Sender<(usize, usize)>,
+) -> Vec<u8> {
+    let (mut said, mut line, mut piece) = (Vec::new(), Vec::new(), [0; 1024]);
+    while let Ok(count @ 1..) = stderr.read(&mut piece) {
+        for byte in &piece[..count] {
+            match byte {
+                b'\r' | b'\n' => {
+                    match step(&line) {
+                        // Nobody may be there to hear it.
+                        Some(step) => drop(steps.send(step)),
+                        None if said.len() + line.len() < SAID => {
+                            said.extend_from_slice(&line);
+                            said.push(b'\n');
+                        }
+                        None => {}
+                    }
+                    line.clear();
+                }
+                byte if line.len() < SAID => line.push(*byte),
+                _ => {}
+            }
+        }
+    }
+    said.extend_from_slice(&line);
+    said
+}
+
+/// `Compressing objects:  45% (450/1000)`, as git's progress has it; with 0 where there is no end yet.
+fn step(line: &[u8]) -> Option<(usize, usize)> {
+    let line = str::from_utf8(line).ok()?;
+    let (title, rest) = line.split_once(" objects: ")?;
+    if !matches!(title, "Enumerating" | "Counting" | "Compressing" | "Writing") {
+        return None;
+    }
+    let Some((done, rest)) = rest.split_once('(').and_then(|(_, steps)| steps.split_once('/'))
+    else {
+        let done = rest.trim().trim_end_matches(", done.").parse().ok()?;
+        return Some((done, 0));
+    };
+    Some((done.parse().ok()?, rest.split_once(')')?.0.parse().ok()?))
+}
+
+/// The objects that were found to be missing.
+struct Missing {
+    seen: HashSet<Oid>,
+    found: Vec<Object>,
+    limit: usize,
+}
+
+impl Missing {
+    fn is_over(&self) -> bool {
+        self.found.len() > self.limit
+    }
+
+    fn add(&mut self, id: Oid, name: Option<&str>) {
+        if self.seen.insert(id) {
+            self.found.push(Object { id, name: name.map(str::to_owned) });
+        }
+    }
+
+    /// Adds a tree and what is below it, but for what is at the same place in one of others.
+    fn add_tree<'repo>(
+        &mut self,
+        repository: &'repo Repository,
+        tree: Tree<'repo>,
+        others: &[Tree<'repo>],
+    ) -> Result<(), Error> {
+        if others.iter().any(|other| other.id() == tree.id()) || !self.seen.insert(tree.id()) {
+            return Ok(());
+        }
+        self.found.push(Object { id: tree.id(), name: None });
+        let mut waiting = vec![(tree, others.to_vec())];
+        // Not by calling itself: a tree may be deeper than the stack.
+        while let Some((tree, others)) = waiting.pop() {
+            for entry in &tree {
+                let there =
+                    others.iter().filter_map(|other| other.get_name_bytes(entry.name_bytes()));
+                let there: Vec<_> = there.collect();
+                let is_there = there.iter().any(|other| other.id() == entry.id());
+                // A submodule's commit is in another repository.
+                if is_there || entry.kind() == Some(ObjectType::Commit) {
+                    continue;
+                }
+                if !self.seen.insert(entry.id()) {
+                    continue;
+                }
+                let name = entry.name().ok().map(str::to_owned);
+                self.found.push(Object { id: entry.id(), name });
+                if self.is_over() {
+                    return Ok(());
+                }
+                if entry.kind() == Some(ObjectType::Tree) {
+                    let trees = there.iter().filter(|it| it.kind() == Some(ObjectType::Tree));
+                    let trees = trees.map(|it| repository.inner.find_tree(it.id()));
+                    let trees = trees.collect::<Result<Vec<_>, _>>()?;
+                    waiting.push((repository.inner.find_tree(entry.id())?, trees));
+                }
+            }
+        }
+        Ok(())
+    }
+}
