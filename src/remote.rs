@@ -85,6 +85,11 @@ impl Organization {
         self.kind != Kind::Server
     }
 
+    /// The page where a person adds SSH keys.
+    pub fn keys_page(&self) -> String {
+        format!("{}/_usersSettings/keys", self.url)
+    }
+
     /// The page where a person sees and revokes personal access tokens.
     pub fn tokens_page(&self) -> String {
         format!("{}/_usersSettings/tokens", self.url)

@@ -69,7 +69,8 @@ fn run(ui: &Ui, command: &str) -> Result<(), Error> {
         // The work is done when a byte comes, so that a test says how long it takes.
         "work" => {
             let progress = ui.progress("Writing objects");
-            progress.set(1, Some(2), 1_258_291);
+            progress.set(1, Some(2));
+            progress.bytes(1_258_291);
             ui.status(format_args!("started"));
             wait_for_byte();
             ui.status(format_args!("halfway"));

@@ -2,15 +2,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use secrecy::SecretString;
 
 use super::place::{self, Place, Wanted};
-use super::{remote_add, wire};
+use super::{helper, remote_add, wire};
 use crate::azure::Lookup;
-use crate::context::{Context, HANDED_TO, HANDED_TOKEN, SignIn, Source, Store};
+use crate::context::{Context, SignIn, Source, Store};
 use crate::error::{Error, Kind};
-use crate::remote::{Organization, RemoteUrl};
-use crate::repository::{self, GitError, Helper};
+use crate::remote::RemoteUrl;
+use crate::repository::{self, GitError};
 
 /// Clone a repository of Azure DevOps
 ///
@@ -36,11 +35,8 @@ impl Clone {
         let place = remote_add::find(context, Some(&self.target), None)?;
         let sign_in = place::signed_in(context, &place.organization)?;
         let url = find(context, &place, &sign_in)?;
-        let helper = Helper {
-            url: url.organization.url(),
-            helper: context.program()?.setting()?,
-            variables: not_kept(&url.organization, &sign_in),
-        };
+        let organization = &url.organization;
+        let helper = helper::of(context, organization.url(), organization, &sign_in)?;
         let directory = self.directory.clone().unwrap_or_else(|| self.folder_of(&url));
         let clone = repository::Clone {
             url: &url.https(),
@@ -105,20 +101,6 @@ fn find(context: &Context, place: &Place, sign_in: &SignIn) -> Result<RemoteUrl,
             crate::text::quoted(&place.to_string())
         ))),
         Lookup::NoProject => Err(missing.expect_err("a project that is missing is not made")),
-    }
-}
-
-/// The variables that let the helper find what it can't find by itself, and that let it be no freer
-/// with it than this run is: a hook and a submodule of another organization can ask it too.
-fn not_kept(organization: &Organization, sign_in: &SignIn) -> Vec<(&'static str, SecretString)> {
-    let Some((secret, _)) = sign_in.credential.signing_secret() else { return Vec::new() };
-    let for_this_one =
-        || vec![(HANDED_TO, organization.key().into()), (HANDED_TOKEN, secret.clone())];
-    match sign_in.source {
-        Source::Store(Store::Keychain | Store::File) => Vec::new(),
-        Source::Store(Store::None) | Source::Environment(HANDED_TOKEN) => for_this_one(),
-        // The helper has the rules of each variable.
-        Source::Environment(variable) => vec![(variable, secret.clone())],
     }
 }
 

@@ -324,7 +324,7 @@ impl Init {
         let remote = repository.remote(&self.remote)?.ok_or_else(|| {
             Error::message(Kind::Failed, format!("the remote {} is gone", self.remote))
         })?;
-        push::push(context, repository, &remote, &Refspecs::default(), Options::default())
+        push::push(context, repository, &remote, &Refspecs::default(), &Options::default())
             .map(|pushed| pushed.references)
             .map_err(|error| {
                 error.hint(format!(

@@ -1,6 +1,6 @@
 //! The commands, one file each, and what several of them do: find the names ([`names`]), make the
 //! repository at the service ([`place`]), commit ([`commit`]), report ([`report`]), make git ask us
-//! ([`wire`]).
+//! ([`wire`], for one run [`helper`]).
 
 pub mod clone;
 pub mod completions;
@@ -14,6 +14,7 @@ pub mod setup;
 pub mod status;
 
 mod commit;
+mod helper;
 mod names;
 mod place;
 mod report;

@@ -41,6 +41,9 @@ struct Reference {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// The page that makes a pull request of a new branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pull_request_url: Option<String>,
 }
 
 impl Report {
@@ -63,6 +66,15 @@ impl Report {
     pub fn with_references(mut self, pushed: &[Pushed]) -> Self {
         self.references = Some(pushed.iter().map(Reference::from).collect());
         self.dry_run |= pushed.iter().any(|pushed| pushed.outcome == Outcome::Planned);
+        self
+    }
+
+    /// Adds the page that makes a pull request of a branch.
+    pub fn with_pull_request(mut self, reference: &str, page: &str) -> Self {
+        let mut references = self.references.iter_mut().flatten();
+        if let Some(found) = references.find(|met| met.reference == reference) {
+            found.pull_request_url = Some(page.to_owned());
+        }
         self
     }
 
@@ -100,6 +112,7 @@ impl From<&Pushed> for Reference {
                 }
                 _ => None,
             },
+            pull_request_url: None,
         }
     }
 }
@@ -120,6 +133,7 @@ fn status(pushed: &Pushed) -> &'static str {
         (_, Kind::Unrelated) => "unrelated",
         (_, Kind::Unseen { .. }) => "not-fetched",
         (_, Kind::TagExists) => "exists",
+        (_, Kind::Stale) => "stale",
     }
 }
 

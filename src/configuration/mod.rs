@@ -220,6 +220,12 @@ impl Configuration {
         self.last(key, Trust::TrustedOnly).map(Entry::text)
     }
 
+    /// The value of a key where a scope of the repository's own has the last word.
+    pub fn repositorys_own(&self, key: &str) -> Option<&str> {
+        let last = self.last(key, Trust::Everyone)?;
+        (!last.scope.is_trusted()).then(|| last.text())
+    }
+
     /// Every value of a key in git's order, whoever set it.
     pub fn all(&self, key: &str) -> Vec<&str> {
         let key = folded(key);

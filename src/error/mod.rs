@@ -125,6 +125,12 @@ impl Error {
         self
     }
 
+    /// The same as an end of another kind: the caller knows better.
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Leaves out what was said to do: the caller knows better.
     pub fn without_hints(mut self) -> Self {
         self.hints.clear();
@@ -614,7 +620,7 @@ impl From<PushError> for Error {
             PushError::Http(error) => error.into(),
             PushError::Plan(error) => error.into(),
             PushError::Hook(error) => error.into(),
-            PushError::Pack(PackError::Git(error)) => error.into(),
+            PushError::Pack(PackError::Git(error)) | PushError::Handover(error) => error.into(),
             error @ PushError::Pack(_) => Self::new(Kind::Failed, error)
                 .hint("nothing was sent; `git fsck` tells whether the repository is whole"),
             error @ PushError::Advertisement(_) => Self::new(Kind::Network, error)

@@ -49,6 +49,15 @@ pub fn refused_reference(
             },
             format!("get their work and push again: `git pull --rebase {remote} {reference}`"),
         ),
+        // git's own words (builtin/receive-pack.c).
+        _ if reason.contains("shallow update not allowed") => (
+            "the clone is shallow, and the server has not what it lacks".to_owned(),
+            "get the rest of the history from where it was cloned, `git fetch --unshallow`, and push again".to_owned(),
+        ),
+        _ if reason.contains("directory file conflict") || reason.contains("failed to update ref") => (
+            format!("a branch or tag is in the way of its name\n{whole}"),
+            format!("`a` and `a/b` can't both be there: choose another name, or delete the other, `git vsts push --delete {remote} NAME`"),
+        ),
         _ if whole.is_empty() => {
             return Trouble { message: format!("{refusal} and gave no reason"), hint: None };
         }
@@ -121,6 +130,10 @@ pub fn held_reference(kind: Change, remote: &str, reference: &str) -> Trouble {
             format!(
                 "choose another name, or replace it: `git vsts push --force {remote} refs/tags/{reference}`"
             ),
+        ),
+        Change::Stale => (
+            format!("{reference} at the server is not what it was said to be (stale info)"),
+            format!("`git fetch {remote}`, look at what came, then push again"),
         ),
         _ => (format!("the server has commits on {reference} that are not here"), pull),
     };

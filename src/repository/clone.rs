@@ -22,7 +22,14 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// The options of git that make it so for one run, and for what that run starts.
+    /// Makes it so for a git that is about to be run, and for what that starts.
+    pub(super) fn put_on(&self, command: &mut Command) {
+        command.args(self.options());
+        for (name, value) in &self.variables {
+            command.env(name, value.expose_secret());
+        }
+    }
+
     fn options(&self) -> Vec<OsString> {
         let setting = |name: &str, value: &OsStr| {
             let mut setting = OsString::from(format!("credential.{}.{name}=", self.url));
@@ -59,13 +66,11 @@ impl Git {
     /// [`enum@Error`]; git has told why.
     pub fn clone_repository(&self, directory: &Path, clone: &Clone<'_>) -> Result<(), Error> {
         let mut command = self.command(directory, &[]);
-        command.args(clone.helper.options()).arg("clone");
+        clone.helper.put_on(&mut command);
+        command.arg("clone");
         command.args(clone.quiet.then_some("--quiet")).args(clone.options);
         // What follows is no option, whatever it begins with (CVE-2017-1000117).
         command.arg("--").arg(clone.url).arg(clone.directory);
-        for (name, value) in &clone.helper.variables {
-            command.env(name, value.expose_secret());
-        }
         self.show(&mut command, "clone")
     }
 

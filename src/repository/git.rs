@@ -143,7 +143,8 @@ impl Git {
 pub(super) fn failed(arguments: &[&str], status: ExitStatus, said: &[u8]) -> Error {
     // Options that set configuration stand before the action; they say nothing to a person.
     let action = arguments.iter().find(|it| !it.starts_with('-') && !it.contains('='));
-    let said = said.split(|byte| *byte == b'\n').map(visible_bytes).collect::<Vec<_>>().join("\n");
+    let lines = said.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let said = lines.map(visible_bytes).collect::<Vec<_>>().join("\n");
     Error::Failed {
         action: action.unwrap_or(&"").to_string(),
         status,

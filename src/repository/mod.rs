@@ -7,7 +7,9 @@ mod advertisement;
 mod clone;
 mod commit;
 mod git;
+mod handover;
 mod hooks;
+mod lease;
 mod pack;
 mod pkt_line;
 mod plan;
@@ -28,10 +30,12 @@ pub use clone::{Clone, Helper};
 pub use commit::{Change as Uncommitted, CommitError};
 pub use git::{Error as GitError, Git};
 pub use git2::Oid as Id;
+pub use handover::Handover;
 pub use hooks::Error as HookError;
-pub use pack::{Engine, Error as PackError};
+pub use lease::Lease;
+pub use pack::{Engine, Error as PackError, Stage};
 pub use plan::{Error as PlanError, Kind, Refspecs, Update, short};
-pub use push::{Error as PushError, Event, Outcome, Push, Pushed};
+pub use push::{Answer, Error as PushError, Event, Outcome, Prepared, Push, Pushed};
 pub use transport::Access;
 
 /// A repository of this computer.
@@ -248,11 +252,6 @@ impl Repository {
         }
     }
 
-    /// Whether its history is cut: a push from it can need commits that are not here.
-    pub fn is_shallow(&self) -> bool {
-        self.inner.is_shallow()
-    }
-
     /// Where `HEAD` points.
     ///
     /// # Errors
@@ -424,6 +423,21 @@ impl Repository {
             format!("branch.{branch}.remote"),
         ];
         Ok(keys.iter().find_map(|key| configuration.get_string(key).ok()))
+    }
+
+    /// The default branch at a remote, in full, as far as it is known here: `refs/remotes/REMOTE/HEAD`, which a clone
+    /// makes.
+    pub fn default_branch(&self, remote: &str) -> Option<String> {
+        let here = format!("refs/remotes/{remote}/");
+        let head = self.inner.find_reference(&format!("{here}HEAD")).ok()?;
+        let target = head.symbolic_target().ok()??.strip_prefix(&here)?.to_owned();
+        Some(format!("refs/heads/{target}"))
+    }
+
+    /// Whether anything is known here of what a remote has.
+    pub fn has_seen(&self, remote: &str) -> bool {
+        let references = self.inner.references_glob(&format!("refs/remotes/{remote}/*"));
+        references.is_ok_and(|mut references| references.next().is_some())
     }
 
     /// Whether a branch here has this name.

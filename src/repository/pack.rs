@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::process::{ChildStderr, ChildStdin, Stdio};
+use std::sync::mpsc;
 use std::thread;
 
 use git2::{ObjectType, Oid, Tree};
@@ -22,6 +23,17 @@ const LIMIT: usize = 400;
 const PIECE: usize = 64 << 10;
 /// The most bytes kept of what git says while it packs.
 const SAID: usize = 4096;
+
+/// What is done with the objects of a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// They are looked for.
+    Counting,
+    /// They are compared with each other.
+    Compressing,
+    /// They go out.
+    Writing,
+}
 
 /// Who makes the pack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -201,8 +213,12 @@ impl Repository {
         let mut builder = self.inner.packbuilder()?;
         // As many threads as there are processors, where that is worth one.
         builder.set_threads(u32::from(objects.len() <= LIMIT));
-        builder.set_progress_callback(|_, done, total| {
-            on(Event::Packing { done: done as usize, total: total as usize });
+        builder.set_progress_callback(|stage, done, total| {
+            let stage = match stage {
+                git2::PackBuilderStage::AddingObjects => Stage::Counting,
+                git2::PackBuilderStage::Deltafication => Stage::Compressing,
+            };
+            on(Event::Packing { stage, done: done as usize, total: total as usize });
             true
         })?;
         for object in objects {
@@ -248,8 +264,9 @@ impl Repository {
         let (Some(stdin), Some(mut stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             return Err(git.unusable(std::io::Error::other("it has no pipes")).into());
         };
-        let (steps, progress) = std::sync::mpsc::channel();
-        let said = thread::spawn(move || read_progress(stderr, &steps));
+        let (heard, hears) = mpsc::channel();
+        let listener = thread::spawn(move || listen(stderr, &heard));
+        let mut said = Vec::new();
         // One that fails at once does not read it; its status tells.
         let _ = name_objects(stdin, wanted, had);
         let mut piece = vec![0; PIECE];
@@ -257,9 +274,7 @@ impl Repository {
             match stdout.read(&mut piece) {
                 Ok(0) => break Ok(()),
                 Ok(count) => {
-                    progress
-                        .try_iter()
-                        .for_each(|(done, total)| on(Event::Packing { done, total }));
+                    hears.try_iter().for_each(|it: Said| it.tell(&mut said, on));
                     if let Err(error) = sink(&piece[..count]) {
                         break Err(Error::from(error));
                     }
@@ -271,7 +286,9 @@ impl Repository {
         drop(stdout);
         let status = child.wait().map_err(|error| git.unusable(error))?;
         sent?;
-        let said = said.join().unwrap_or_default();
+        // git has ended, and so has what it says.
+        let _ = listener.join();
+        hears.try_iter().for_each(|it| it.tell(&mut said, on));
         match status.success() {
             true => Ok(()),
             false => Err(failed(&arguments, status, &said).into()),
@@ -295,49 +312,74 @@ fn name_objects(mut stdin: ChildStdin, wanted: &[Oid], had: &[Oid]) -> std::io::
     stdin.write_all(text.as_bytes())
 }
 
-/// Reads what git says while it packs: gives how far it has come, and what else it said.
-fn read_progress(
-    mut stderr: ChildStderr,
-    steps: &std::sync::mpsc::Sender<(usize, usize)>,
-) -> Vec<u8> {
-    let (mut said, mut line, mut piece) = (Vec::new(), Vec::new(), [0; 1024]);
+/// What git says on its standard error while it works.
+pub(super) enum Said {
+    /// How far it has come.
+    Step(Stage, usize, usize),
+    /// A line of the server's.
+    Remote(String),
+    /// Anything else.
+    Line(Vec<u8>),
+}
+
+impl Said {
+    /// Tells it, or keeps it with what else was said, as long as that is not too much.
+    pub(super) fn tell(self, said: &mut Vec<u8>, on: &mut dyn FnMut(Event<'_>)) {
+        match self {
+            Self::Step(stage, done, total) => on(Event::Packing { stage, done, total }),
+            Self::Remote(line) => on(Event::Remote(&line)),
+            Self::Line(line) if said.len() + line.len() < SAID => {
+                said.extend_from_slice(&line);
+                said.push(b'\n');
+            }
+            Self::Line(_) => {}
+        }
+    }
+}
+
+/// Reads what git says, to its end.
+pub(super) fn listen(mut stderr: ChildStderr, heard: &mpsc::Sender<Said>) {
+    let (mut line, mut piece) = (Vec::new(), [0; 1024]);
+    let tell = |line: &mut Vec<u8>| {
+        let line = std::mem::take(line);
+        let remote = line.strip_prefix(b"remote: ").map(String::from_utf8_lossy);
+        let said = match (step(&line), remote) {
+            (Some((stage, done, total)), _) => Said::Step(stage, done, total),
+            (None, Some(remote)) => Said::Remote(remote.trim_end().to_owned()),
+            (None, None) => Said::Line(line),
+        };
+        // Nobody may be there to hear it.
+        let _ = heard.send(said);
+    };
     while let Ok(count @ 1..) = stderr.read(&mut piece) {
         for byte in &piece[..count] {
             match byte {
-                b'\r' | b'\n' => {
-                    match step(&line) {
-                        // Nobody may be there to hear it.
-                        Some(step) => drop(steps.send(step)),
-                        None if said.len() + line.len() < SAID => {
-                            said.extend_from_slice(&line);
-                            said.push(b'\n');
-                        }
-                        None => {}
-                    }
-                    line.clear();
-                }
+                b'\r' | b'\n' => tell(&mut line),
                 byte if line.len() < SAID => line.push(*byte),
                 _ => {}
             }
         }
     }
-    said.extend_from_slice(&line);
-    said
+    if !line.is_empty() {
+        tell(&mut line);
+    }
 }
 
 /// `Compressing objects:  45% (450/1000)`, as git's progress has it; with 0 where there is no end yet.
-fn step(line: &[u8]) -> Option<(usize, usize)> {
-    let line = str::from_utf8(line).ok()?;
-    let (title, rest) = line.split_once(" objects: ")?;
-    if !matches!(title, "Enumerating" | "Counting" | "Compressing" | "Writing") {
-        return None;
-    }
-    let Some((done, rest)) = rest.split_once('(').and_then(|(_, steps)| steps.split_once('/'))
-    else {
-        let done = rest.trim().trim_end_matches(", done.").parse().ok()?;
-        return Some((done, 0));
+fn step(line: &[u8]) -> Option<(Stage, usize, usize)> {
+    let (title, rest) = str::from_utf8(line).ok()?.split_once(" objects: ")?;
+    let stage = match title {
+        "Enumerating" | "Counting" => Stage::Counting,
+        "Compressing" => Stage::Compressing,
+        "Writing" => Stage::Writing,
+        _ => return None,
     };
-    Some((done.parse().ok()?, rest.split_once(')')?.0.parse().ok()?))
+    let steps = rest.split_once('(').and_then(|(_, steps)| steps.split_once(')'));
+    let Some((steps, _)) = steps else {
+        return Some((stage, rest.trim().trim_end_matches(", done.").parse().ok()?, 0));
+    };
+    let (done, total) = steps.split_once('/')?;
+    Some((stage, done.parse().ok()?, total.parse().ok()?))
 }
 
 /// The objects that were found to be missing.

@@ -50,6 +50,8 @@ pub enum Kind {
     },
     /// Refused here: a tag of this name is there already.
     TagExists,
+    /// Refused here: the server has not what it was said to have.
+    Stale,
 }
 
 impl Kind {

@@ -8,12 +8,13 @@ use thiserror::Error;
 
 use super::advertisement::{self, Advertised, Advertisement};
 use super::hooks::{self, Call};
-use super::pack::{self, Engine, Pack};
+use super::lease::Lease;
+use super::pack::{self, Engine, Pack, Stage};
 use super::pkt_line;
-use super::plan::{self, Refspecs, Update};
+use super::plan::{self, Kind, Refspecs, Update};
 use super::report::{Reader, Report};
 use super::transport::Access;
-use super::{Git, Repository};
+use super::{Git, GitError, Handover, Repository};
 use crate::http::{self, Response, Wait};
 
 /// The most bytes of one line of the server that are kept.
@@ -33,6 +34,8 @@ pub struct Push<'a> {
     pub dry_run: bool,
     /// Runs no hook.
     pub no_verify: bool,
+    /// What must be at the server still, so that commits may be lost.
+    pub leases: &'a [Lease],
     /// Every reference is changed, or none is.
     pub atomic: bool,
     /// Who makes the pack.
@@ -51,6 +54,8 @@ pub enum Event<'a> {
     Packer(Option<usize>),
     /// Objects are being counted and compressed.
     Packing {
+        /// What is done with them.
+        stage: Stage,
         /// How many so far.
         done: usize,
         /// Of how many; 0 if that is not known.
@@ -65,6 +70,8 @@ pub enum Event<'a> {
     Sent,
     /// A line of the server's, as it came.
     Remote(&'a str),
+    /// A line of the server's that the next one is to overwrite.
+    RemoteProgress(&'a str),
     /// The server did not say what became of each reference, for this reason if it is known, and is asked what it has.
     LookingAgain(Option<&'a http::Error>),
     /// What the server has now could not be noted here, and why.
@@ -107,6 +114,15 @@ impl Pushed {
     }
 }
 
+/// A push that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What became of each reference.
+    pub references: Vec<Pushed>,
+    /// Whether the server had no reference before.
+    pub was_empty: bool,
+}
+
 /// Why nothing is known of any reference.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -125,6 +141,9 @@ pub enum Error {
     /// There is no pack.
     #[error(transparent)]
     Pack(pack::Error),
+    /// git, which was to do all of it, pushed nothing.
+    #[error(transparent)]
+    Handover(GitError),
     /// The server can't change all or nothing.
     #[error("the server can't change all references or none")]
     NotAtomic,
@@ -142,6 +161,55 @@ impl From<pack::Error> for Error {
     }
 }
 
+/// A push of which it is known what it would change.
+pub struct Prepared {
+    server: Advertisement,
+    updates: Vec<Update>,
+}
+
+impl Prepared {
+    /// What is to be changed, as arguments of git, which judges once more what is lost by it: it knows the history
+    /// better than libgit2 where that is not whole.
+    pub fn refspecs(&self) -> Vec<String> {
+        let is_refused = |kind| matches!(kind, Kind::Stale | Kind::TagExists);
+        let changes = self.updates.iter().filter(|it| it.is_change() && !is_refused(it.kind));
+        changes
+            .map(|Update { new, reference, kind, .. }| match kind {
+                Kind::Deleted => format!(":{reference}"),
+                Kind::Forced => format!("+{new}:{reference}"),
+                _ => format!("{new}:{reference}"),
+            })
+            .collect()
+    }
+
+    /// What it comes to if nothing is sent.
+    pub fn unsent(self, dry_run: bool) -> Answer {
+        let was_empty = self.server.references.is_empty();
+        Answer { references: unsent(self.updates, dry_run), was_empty }
+    }
+
+    /// Lets git push it.
+    ///
+    /// # Errors
+    /// As [`Repository::hand_over`].
+    pub fn hand_over(
+        self,
+        repository: &Repository,
+        handover: &Handover<'_>,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Answer, GitError> {
+        let told = repository.hand_over(handover, &self.updates, on)?;
+        let Answer { references, was_empty } = self.unsent(handover.dry_run);
+        let said = |it: Pushed| {
+            told.iter()
+                .find(|told| told.update.reference == it.update.reference)
+                .cloned()
+                .unwrap_or(it)
+        };
+        Ok(Answer { references: references.into_iter().map(said).collect(), was_empty })
+    }
+}
+
 impl Repository {
     /// Pushes. Every reference that was asked for is accounted for.
     ///
@@ -152,28 +220,55 @@ impl Repository {
         push: &Push<'_>,
         access: &Access,
         on: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Vec<Pushed>, Error> {
+    ) -> Result<Answer, Error> {
+        let prepared = self.prepare(push, access)?;
+        let was_empty = prepared.server.references.is_empty();
+        Ok(Answer { references: self.send(prepared, push, access, on)?, was_empty })
+    }
+
+    /// Finds out what is to be done, and lets the hook judge it. Nothing was changed then.
+    ///
+    /// # Errors
+    /// [`enum@Error`]
+    pub fn prepare(&self, push: &Push<'_>, access: &Access) -> Result<Prepared, Error> {
         let server = advertisement::read(&access.ask(push.wait)?)?;
-        let updates = self.plan(push.refspecs, push.remote, &server.references)?;
-        let sent: Vec<&Update> = updates.iter().filter(|update| update.kind.is_sent()).collect();
+        let mut updates = self.plan(push.refspecs, push.remote, &server.references)?;
+        if !push.refspecs.force {
+            self.apply(push.leases, push.remote, &mut updates)?;
+        }
         if !push.no_verify {
             let name = push.remote.unwrap_or(push.url);
             let call = Call { git: push.git, folder: push.hooks, name, url: push.url };
+            let sent: Vec<&Update> = updates.iter().filter(|it| it.kind.is_sent()).collect();
             self.pre_push(&call, &sent)?;
         }
+        Ok(Prepared { server, updates })
+    }
+
+    fn send(
+        &self,
+        prepared: Prepared,
+        push: &Push<'_>,
+        access: &Access,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Vec<Pushed>, Error> {
+        let Prepared { server, updates } = prepared;
+        let sent: Vec<&Update> = updates.iter().filter(|update| update.kind.is_sent()).collect();
         let is_held =
             push.atomic && sent.len() < updates.iter().filter(|it| it.is_change()).count();
         if sent.is_empty() || push.dry_run || is_held {
             return Ok(unsent(updates, push.dry_run));
         }
-        if push.atomic && !server.can("atomic") {
+        // One alone is changed or not in any case.
+        let atomic = push.atomic && sent.len() > 1;
+        if atomic && !server.can("atomic") {
             return Err(Error::NotAtomic);
         }
         let wanted = sent.iter().map(|update| update.new).filter(|id| !id.is_zero()).collect();
         let had = server.references.values().copied();
         let by_offset = server.can("ofs-delta");
         let pack = self.pack(wanted, had, push.engine, push.git, by_offset)?;
-        let commands = commands(&sent, &server, push.atomic);
+        let commands = commands(&sent, &server, atomic);
         let (report, lost) = self.exchange(access, &commands, &pack, on)?;
         let mut pushed = judged(updates, &report);
         if pushed.iter().any(|pushed| pushed.outcome == Outcome::Unknown) {
@@ -231,14 +326,7 @@ impl Repository {
     }
 
     fn note(&self, remote: &git2::Remote<'_>, update: &Update) -> Result<(), git2::Error> {
-        let fetched = |it: &git2::Refspec<'_>| {
-            it.direction() == git2::Direction::Fetch && it.src_matches(&update.reference)
-        };
-        let Some(refspec) = remote.refspecs().find(fetched) else { return Ok(()) };
-        let Ok(name) = str::from_utf8(&refspec.transform(&update.reference)?).map(str::to_owned)
-        else {
-            return Ok(());
-        };
+        let Some(name) = tracking_name(remote, &update.reference) else { return Ok(()) };
         if update.new.is_zero() {
             return match self.inner.find_reference(&name) {
                 Ok(mut reference) => reference.delete(),
@@ -252,6 +340,15 @@ impl Repository {
         }
         Ok(())
     }
+}
+
+/// The reference here that stands for one at a remote, by what is fetched from it.
+pub(super) fn tracking_name(remote: &git2::Remote<'_>, reference: &str) -> Option<String> {
+    let fetched = |it: &git2::Refspec<'_>| {
+        it.direction() == git2::Direction::Fetch && it.src_matches(reference)
+    };
+    let name = remote.refspecs().find(fetched)?.transform(reference).ok()?;
+    str::from_utf8(&name).ok().map(str::to_owned)
 }
 
 /// What is asked of the server, a line a reference, up to the flush before the pack (gitprotocol-pack(5), "Reference Update
@@ -285,9 +382,9 @@ fn read(
     let read = loop {
         match answer.read(&mut piece) {
             Ok(0) => break Ok(()),
-            Ok(count) => reader.feed(&piece[..count], &mut |text| {
-                split_lines(&mut line, text, &mut |line| on(Event::Remote(line)));
-            }),
+            Ok(count) => {
+                reader.feed(&piece[..count], &mut |text| split_lines(&mut line, text, on));
+            }
             Err(error) => break Err(error),
         }
     };
@@ -322,25 +419,24 @@ fn may_have_done(error: &http::Error) -> bool {
     error.refusal().is_none_or(|refusal| matches!(refusal.status, 500 | 502 | 504))
 }
 
-/// Cuts the server's text into lines. One that ends with CR alone is overwritten by the next on a
-/// terminal, as git's own progress is, so it is left out.
-fn split_lines(pending: &mut Vec<u8>, data: &[u8], take: &mut dyn FnMut(&str)) {
+/// Cuts the server's text into lines. One that ends with CR alone is overwritten by the next on a terminal, as git's own
+/// progress is.
+fn split_lines(pending: &mut Vec<u8>, data: &[u8], on: &mut dyn FnMut(Event<'_>)) {
     for &byte in data {
         match byte {
             b'\n' => {
-                if pending.last() == Some(&b'\r') {
-                    pending.pop();
-                }
-                take(&String::from_utf8_lossy(pending));
+                let line = pending.strip_suffix(b"\r").unwrap_or(pending);
+                on(Event::Remote(&String::from_utf8_lossy(line)));
                 pending.clear();
             }
             _ => {
-                if pending.last() == Some(&b'\r') {
+                if let Some(line) = pending.strip_suffix(b"\r") {
+                    on(Event::RemoteProgress(&String::from_utf8_lossy(line)));
                     pending.clear();
                 }
                 pending.push(byte);
                 if pending.len() >= LINE_LIMIT {
-                    take(&String::from_utf8_lossy(pending));
+                    on(Event::Remote(&String::from_utf8_lossy(pending)));
                     pending.clear();
                 }
             }

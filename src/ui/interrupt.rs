@@ -16,6 +16,7 @@ use std::{
 };
 
 use super::{Error, platform};
+use crate::text::visible;
 
 /// How long a repetition of the same signal counts as the same wish.
 ///
@@ -39,6 +40,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     progress_lines: 0,
     drawing: 0,
     ending: false,
+    last_words: None,
 });
 
 /// The same as `State::first`, readable without the lock: 0, or the index into [`Signal::ALL`] plus
@@ -58,6 +60,8 @@ struct State {
     drawing: usize,
     /// The terminal has been put back: nothing more is drawn.
     ending: bool,
+    /// What is told when a signal ends the process now.
+    last_words: Option<String>,
 }
 
 /// A question that waits for its answer.
@@ -160,6 +164,13 @@ impl Interrupt {
         Hold(())
     }
 
+    /// While the result lives a signal that ends the process tells this before, as an error is told.
+    pub fn last_words(&self, text: &str) -> LastWords {
+        let words = LastWords(());
+        words.change(text);
+        words
+    }
+
     /// Puts the terminal back and ends the process as `signal` would: what `main` does with
     /// [`Error::Interrupted`] once all is cleaned up. On Windows an exit with status 130.
     pub fn end(&self, signal: Signal) -> ! {
@@ -175,6 +186,24 @@ pub struct Hold(());
 impl Drop for Hold {
     fn drop(&mut self) {
         state().holds -= 1;
+    }
+}
+
+/// What is told when a signal ends the process; see [`Interrupt::last_words`].
+#[derive(Debug)]
+#[must_use = "nothing is told once this is dropped"]
+pub struct LastWords(());
+
+impl LastWords {
+    /// Tells something else from now on.
+    pub fn change(&self, text: &str) {
+        state().last_words = Some(visible(text));
+    }
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        state().last_words = None;
     }
 }
 
@@ -233,6 +262,9 @@ fn end(mut state: MutexGuard<'static, State>, signal: Signal) -> ! {
     }
     if state.progress_lines > 0 {
         platform::write_to_stderr(b"\r\x1b[K");
+    }
+    if let Some(words) = state.last_words.take() {
+        platform::write_to_stderr(format!("error: {words}\n").as_bytes());
     }
     platform::die(signal)
 }

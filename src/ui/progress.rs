@@ -2,10 +2,11 @@
 //! done.
 
 use std::{
+    cell::Cell,
     io,
     sync::mpsc::{self, RecvTimeoutError},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use console::Term;
@@ -25,13 +26,15 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct Progress {
     bar: ProgressBar,
     color: bool,
+    /// When bytes were told first, and how many.
+    began: Cell<Option<(Instant, u64)>>,
     /// Draws the bar once the work is slow; ends early when the sender is gone.
     reveal: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Progress {
     pub(super) fn hidden() -> Self {
-        Self { bar: ProgressBar::hidden(), color: false, reveal: None }
+        Self { bar: ProgressBar::hidden(), color: false, began: Cell::new(None), reveal: None }
     }
 
     #[cfg(test)]
@@ -59,12 +62,20 @@ impl Progress {
         });
         // Without a thread the work goes on unseen.
         let reveal = thread.ok().map(|thread| (done, thread));
-        Self { bar, color, reveal }
+        Self { bar, color, began: Cell::new(None), reveal }
     }
 
-    /// `position` of `total` steps, and how many bytes that took. Without a total, or with 0, only
-    /// the bytes are shown.
-    pub fn set(&self, position: u64, total: Option<u64>, bytes: u64) {
+    /// What is being done now. The steps and bytes of what was done before are gone.
+    pub fn title(&self, title: &str) {
+        if self.bar.prefix() != title {
+            self.bar.set_prefix(visible(title));
+            self.bar.set_message("");
+            self.set(0, None);
+        }
+    }
+
+    /// `position` of `total` steps. Without a total, or with 0, no steps are shown.
+    pub fn set(&self, position: u64, total: Option<u64>) {
         let total = total.filter(|total| *total > 0);
         if total != self.bar.length() {
             match total {
@@ -79,9 +90,14 @@ impl Progress {
             }
         }
         self.bar.set_position(position);
-        if bytes > 0 {
-            self.bar.set_message(size(bytes));
-        }
+    }
+
+    /// How many bytes went so far, and by that how fast they go.
+    pub fn bytes(&self, bytes: u64) {
+        let now = Instant::now();
+        let (began, before) = self.began.get().unwrap_or((now, bytes));
+        self.began.set(Some((began, before)));
+        self.bar.set_message(moved(bytes, bytes.saturating_sub(before), now - began));
     }
 
     /// A few words in place of the bytes, shown visibly.
@@ -111,6 +127,15 @@ fn spinner(color: bool) -> ProgressStyle {
 
 fn template(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("both templates are fixed")
+}
+
+/// `1.2 MiB, 640.0 KiB/s`: the rate once there is one that means something.
+fn moved(bytes: u64, since: u64, time: Duration) -> String {
+    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    match milliseconds {
+        0..1000 => size(bytes),
+        _ => format!("{}, {}/s", size(bytes), size(since.saturating_mul(1000) / milliseconds)),
+    }
 }
 
 /// `1.2 MiB`, as git shows it.
@@ -219,12 +244,29 @@ mod tests {
     }
 
     #[test]
-    fn a_position_without_a_total_takes_the_total_back() {
+    fn a_rate_is_shown_once_it_means_something() {
+        let table = [
+            (2048, 2048, 999, "2.0 KiB"),
+            (4096, 2048, 1000, "4.0 KiB, 2.0 KiB/s"),
+            (3 << 20, 3 << 20, 1500, "3.0 MiB, 2.0 MiB/s"),
+            (5, 0, 5000, "5 bytes, 0 bytes/s"),
+        ];
+        for (bytes, since, milliseconds, expected) in table {
+            assert_eq!(moved(bytes, since, Duration::from_millis(milliseconds)), expected);
+        }
+    }
+
+    #[test]
+    fn another_title_takes_back_what_was_shown_below_the_one_before() {
         let progress = Progress::hidden();
-        progress.set(3, Some(10), 2048);
+        progress.title("Writing objects");
+        progress.set(3, Some(10));
+        progress.bytes(2048);
+        progress.title("Writing objects");
         assert_eq!((progress.bar.position(), progress.bar.length()), (3, Some(10)));
         assert_eq!(progress.bar.message(), "2.0 KiB");
-        progress.set(4, Some(0), 0);
-        assert_eq!((progress.bar.position(), progress.bar.length()), (4, None));
+        progress.title("Waiting for the server");
+        assert_eq!((progress.bar.position(), progress.bar.length()), (0, None));
+        assert_eq!(progress.bar.message(), "");
     }
 }

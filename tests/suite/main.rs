@@ -4,6 +4,7 @@ mod bad_input;
 mod clone;
 mod completions;
 mod credential;
+mod engines;
 mod hooks;
 mod init;
 mod login;

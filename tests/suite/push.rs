@@ -351,6 +351,7 @@ origin/topic (deleted)
 [0]
 $ git vsts push origin topic
 topic → origin/topic (new)
+Make a pull request for topic: https://azure/contoso/shop/_git/web/pullrequestcreate?sourceRef=topic
 [0]
 $ git vsts push --delete origin topic light
 origin/topic (deleted)
@@ -440,9 +441,11 @@ fn push_default_is_obeyed() {
         str![[r#"
 simple, ""
 topic → origin/topic (new)
+Make a pull request for topic: https://azure/contoso/shop/_git/web/pullrequestcreate?sourceRef=topic
 [0]
 current, ""
 topic → origin/topic (new)
+Make a pull request for topic: https://azure/contoso/shop/_git/web/pullrequestcreate?sourceRef=topic
 [0]
 upstream, ""
 error: topic follows no branch of that remote
@@ -461,12 +464,14 @@ hint: say which you mean: `git vsts push origin HEAD:main` or `git vsts push ori
 [2]
 current, "main"
 topic → origin/topic (new)
+Make a pull request for topic: https://azure/contoso/shop/_git/web/pullrequestcreate?sourceRef=topic
 [0]
 upstream, "main"
 topic → origin/main
 [0]
 simple, "topic"
 topic → origin/topic (new)
+Make a pull request for topic: https://azure/contoso/shop/_git/web/pullrequestcreate?sourceRef=topic
 [0]
 
 "#]]
@@ -967,78 +972,6 @@ hint: there is hub, like, origin, path
 "#]]
         .raw()
     );
-}
-
-#[test]
-fn what_needs_git_itself_ends_with_the_command_for_it() {
-    let sandbox = Sandbox::connected();
-    let _ = sandbox.git(["branch", "a;b"]);
-    let _ = sandbox.git(["remote", "add", "ssh", "git@ssh.dev.azure.com:v3/contoso/shop/web"]);
-    // Another service than the hosted one has no SSH.
-    sandbox.set("GIT_VSTS_AZURE_URL", "");
-    let _ = sandbox.git(["remote", "add", "https", "https://dev.azure.com/contoso/shop/_git/web"]);
-    let mut shown = String::new();
-    for arguments in [
-        &["ssh"][..],
-        &["ssh", "main", "--no-verify"],
-        &["https", "--atomic", "main", "a;b"],
-        &["https", "--force-with-lease"],
-        &["https", "--force-with-lease=main:0123", "--no-set-upstream"],
-        &["https", "--force-with-lease", "--tags", "--dry-run"],
-    ] {
-        let output = sandbox.run([&["push"], arguments].concat());
-        shown.push_str(&format!("$ git vsts push {}\n{output}", arguments.join(" ")));
-    }
-    assert_data_eq!(
-        shown,
-        str![[r#"
-$ git vsts push ssh
---- stderr
-error: git itself pushes over SSH
-hint: `git push --set-upstream ssh HEAD`
-[exit 1]
-$ git vsts push ssh main --no-verify
---- stderr
-error: git itself pushes over SSH
-hint: `git push --no-verify ssh main`
-[exit 1]
-$ git vsts push https --atomic main a;b
---- stderr
-error: git itself pushes with --atomic
-hint: `git push --atomic https main 'a;b'`
-[exit 1]
-$ git vsts push https --force-with-lease
---- stderr
-error: git itself pushes with --force-with-lease
-hint: `git push --force-with-lease --set-upstream https HEAD`
-[exit 1]
-$ git vsts push https --force-with-lease=main:0123 --no-set-upstream
---- stderr
-error: git itself pushes with --force-with-lease
-hint: `git push --force-with-lease=main:0123 https HEAD`
-[exit 1]
-$ git vsts push https --force-with-lease --tags --dry-run
---- stderr
-error: git itself pushes with --force-with-lease
-hint: `git push --tags --dry-run --force-with-lease https`
-[exit 1]
-
-"#]]
-        .raw()
-    );
-
-    let sandbox = Sandbox::signed_in();
-    sandbox.repository();
-    let names = ["--org", "contoso", "--project", "shop", "--repo", "web", "--create"];
-    let output = sandbox.run([&["push", "--atomic"], &names[..]].concat());
-    assert_data_eq!(output.to_string(), str![[r#"
---- stderr
-error: git itself pushes with --atomic
-hint: `git vsts remote-add origin ORG/PROJECT/REPO`, then `git push --atomic --set-upstream origin HEAD`
-[exit 1]
-
-"#]].raw());
-    assert!(sandbox.requests().is_empty());
 }
 
 #[test]
@@ -1589,10 +1522,15 @@ fn a_shallow_clone_is_left_to_git() {
     assert_data_eq!(
         output.to_string(),
         str![[r#"
+--- stdout
+https://azure/contoso/shop/_git/web
 --- stderr
-error: git itself pushes from a shallow clone
-hint: `git push --set-upstream origin HEAD`
-[exit 1]
+remote: Analyzing objects... (3/3) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+error: contoso refused the push to main: the clone is shallow, and the server has not what it lacks
+hint: get the rest of the history from where it was cloned, `git fetch --unshallow`, and push again
+[exit 3]
 
 "#]]
         .raw()

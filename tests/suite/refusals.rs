@@ -231,7 +231,9 @@ fn each_refusal_at_git_is_told_in_plain_words() {
             sandbox.azure.answer(Rule::any(path), answer.clone());
             let output = sandbox.run(["push"]);
             shown.push_str(&format!("# {what} at {path}\n{}", said(&output)));
-            assert!(output.stdout.is_empty() && is_kept(&sandbox), "{shown}");
+            // After the pack a breakdown of the server leaves it open what it did.
+            let is_open = (*what, path) == ("500", RECEIVE_PACK);
+            assert_eq!((output.stdout.is_empty(), is_kept(&sandbox)), (!is_open, true), "{shown}");
             let page = ["<", "doctype", "welcome"];
             assert!(!page.iter().any(|part| shown.contains(part)), "{shown}");
         }
@@ -357,9 +359,9 @@ error: azure is unavailable (status 503)
 hint: try again in a minute; https://status.dev.azure.com says how the service is
 [5]
 # 500 at …/git-receive-pack
-error: it is not known what the server did with the push
-  caused by: azure is unavailable (status 500): An Internal Error Occurred (TF400898)
-hint: see what is there with `git ls-remote`, then push again
+warning: the server did not say what became of the push (azure is unavailable (status 500): An Internal Error Occurred (TF400898)), so it is asked what it has
+error: main was not pushed so far: origin has it as it was
+hint: run the same command again
 [5]
 # 418 at …/git-receive-pack
 error: azure answered with status 418: I am a teapot

@@ -1,8 +1,9 @@
+mod handover;
+mod pages;
 mod refused;
+mod send;
 
-use clap::Args;
-use secrecy::SecretString;
-use url::Url;
+use clap::{Args, ValueEnum};
 
 use crate::azure;
 use crate::commands::commit;
@@ -11,16 +12,13 @@ use crate::commands::names::{self, AzureRemote, Flags, Known};
 use crate::commands::place::{self, Place, Wanted};
 use crate::commands::remote_add::{self, Wish};
 use crate::commands::report::{self, Report};
-use crate::configuration::Trust;
-use crate::context::{Context, SignIn};
-use crate::credential::Credential;
+use crate::context::Context;
 use crate::error::{Error, Kind, not_planned};
-use crate::http::{self, HeaderName};
-use crate::remote::{Organization, Protocol, RemoteUrl, RepositoryName};
-use crate::repository::{
-    Access, Engine, Event, Head, Push as Pack, Pushed, Refspecs, Remote, Repository,
-};
+use crate::remote::RepositoryName;
+use crate::repository::{Engine, Head, Lease, Pushed, Refspecs, Remote, Repository};
 use crate::text::{quoted, visible};
+
+pub(in crate::commands) use send::{Options, push};
 
 const FLAGS: Flags = Flags { organization: "--org", project: "--project", repository: "--repo" };
 
@@ -45,11 +43,13 @@ pub struct Push {
     /// Push even where commits at the server are lost by it
     #[arg(short, long)]
     force: bool,
-    /// Push only if the server still has what was last seen there
-    #[arg(long, value_name = "REF[:COMMIT]", num_args = 0..=1, require_equals = true, hide = true)]
-    force_with_lease: Option<Option<String>>,
-    /// Push all references or none
-    #[arg(long, hide = true)]
+    /// Push even where commits are lost by it, if the server still has what was last seen there
+    ///
+    /// Or, with REF:COMMIT, if REF there is that commit; none after the colon means that it is not there.
+    #[arg(long, value_name = "REF[:COMMIT]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    force_with_lease: Vec<String>,
+    /// Change all references at the server, or none
+    #[arg(long)]
     atomic: bool,
     /// Delete what is named at the server
     #[arg(short, long, requires = "refspecs")]
@@ -75,24 +75,36 @@ pub struct Push {
     /// Make the repository if it is missing, without asking
     #[arg(long)]
     create: bool,
+    /// Open the page of the pull request, or of the branch, in a browser
+    #[arg(long)]
+    open: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Who packs what is sent: libgit2 in this process, or git, which is faster for much
+    #[arg(long, value_name = "ENGINE", value_enum)]
+    engine: Option<EngineName>,
 }
 
-/// How a push is done, where it is not as usual.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::commands) struct Options {
-    pub dry_run: bool,
-    pub no_verify: bool,
-    pub no_set_upstream: bool,
+/// Who packs what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum EngineName {
+    /// Whoever is faster
+    Auto,
+    /// libgit2
+    Git2,
+    /// git
+    Git,
 }
 
-/// A push that was answered.
-#[derive(Debug)]
-pub(in crate::commands) struct Done {
-    pub references: Vec<Pushed>,
-    pub url: RemoteUrl,
+impl From<EngineName> for Engine {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Auto => Self::Auto,
+            EngineName::Git2 => Self::Git2,
+            EngineName::Git => Self::Git,
+        }
+    }
 }
 
 impl Push {
@@ -108,22 +120,31 @@ impl Push {
             },
         };
         agrees(context, &remote, &known)?;
-        self.needs_git(context, &repository, &remote)?;
         repository
             .check_sources(&refspecs, Some(&remote.name))
             .map_err(|error| not_planned(error, &remote.name))?;
-        let (done, created) = match push(context, &repository, &remote, &refspecs, self.options()) {
+        let options = self.options(context)?;
+        let (done, created) = match push(context, &repository, &remote, &refspecs, &options) {
             Err(error) if error.is_missing_repository() => {
                 if !self.make_missing(context, &remote, error)? {
                     return Ok(());
                 }
-                (push(context, &repository, &remote, &refspecs, self.options())?, true)
+                (push(context, &repository, &remote, &refspecs, &options)?, true)
             }
             done => (done?, made),
         };
-        let report = Report::new(&done.url, Some(&remote.name), done.url.https(), created)
+        let pull_requests = pages::pull_requests(&repository, &remote, &done);
+        let remote_url = done.url.url(done.url.protocol);
+        let mut report = Report::new(&done.url, Some(&remote.name), remote_url, created)
             .with_references(&done.references);
+        for pull_request in &pull_requests {
+            report = report.with_pull_request(&pull_request.reference, &pull_request.page);
+        }
         let end = report::tell(context, &Place::from(&done.url), &remote.name, &done.references);
+        pages::tell(context, &pull_requests);
+        if self.open && end.is_ok() && !self.dry_run {
+            pages::open(context, &done, &pull_requests);
+        }
         // A reader that went away is no reason to end well.
         end.and(report.print(context, self.json))
     }
@@ -150,12 +171,19 @@ impl Push {
         })
     }
 
-    fn options(&self) -> Options {
-        Options {
+    fn options(&self, context: &Context) -> Result<Options, Error> {
+        let leases = self.force_with_lease.iter();
+        Ok(Options {
             dry_run: self.dry_run,
             no_verify: self.no_verify,
             no_set_upstream: self.no_set_upstream,
-        }
+            atomic: self.atomic,
+            leases: leases.map(|it| Lease::parse(it)).collect(),
+            engine: match self.engine {
+                Some(engine) => engine.into(),
+                None => configured_engine(context)?,
+            },
+        })
     }
 
     /// The repository here with a commit in it; on a terminal both can be made.
@@ -241,12 +269,6 @@ impl Push {
         refspecs: &Refspecs,
     ) -> Result<Option<(Remote, bool)>, Error> {
         let name = names::free_remote(repository)?;
-        if let Some(reason) = self.needs_git_by_flag() {
-            return Err(Error::message(Kind::Failed, reason).hint(format!(
-                "`git vsts remote-add {name} ORG/PROJECT/REPO`, then `{}`",
-                self.as_git(&name)
-            )));
-        }
         if context.ui.can_ask() {
             context.ui.status(format_args!("Nothing here points at Azure DevOps yet."));
         }
@@ -312,70 +334,18 @@ impl Push {
         place::make(context, &place, found, &sign_in, wanted)?;
         Ok(true)
     }
+}
 
-    /// What libgit2 can't do ends with the command of git that does it.
-    fn needs_git(
-        &self,
-        context: &Context,
-        repository: &Repository,
-        remote: &Remote,
-    ) -> Result<(), Error> {
-        let ssh =
-            context.service.remote(&remote.push_url).is_ok_and(|url| url.protocol == Protocol::Ssh);
-        let reason = match ssh {
-            true => Some("git itself pushes over SSH"),
-            // libgit2 counts what the server needs from a history that it takes for whole.
-            false if repository.is_shallow() => Some("git itself pushes from a shallow clone"),
-            false => self.needs_git_by_flag(),
-        };
-        match reason {
-            Some(reason) => Err(Error::message(Kind::Failed, reason)
-                .hint(format!("`{}`", self.as_git(&remote.name)))),
-            None => Ok(()),
-        }
-    }
-
-    fn needs_git_by_flag(&self) -> Option<&'static str> {
-        if self.atomic {
-            Some("git itself pushes with --atomic")
-        } else if self.force_with_lease.is_some() {
-            Some("git itself pushes with --force-with-lease")
-        } else {
-            None
-        }
-    }
-
-    fn as_git(&self, remote: &str) -> String {
-        let lease = match &self.force_with_lease {
-            None => None,
-            Some(None) => Some("--force-with-lease".to_owned()),
-            Some(Some(value)) => Some(format!("--force-with-lease={value}")),
-        };
-        let flags = [
-            (self.all, "--all"),
-            (self.tags, "--tags"),
-            (self.force, "--force"),
-            (self.atomic, "--atomic"),
-            (self.delete, "--delete"),
-            (self.dry_run, "--dry-run"),
-            (self.no_verify, "--no-verify"),
-        ];
-        let mut words = vec!["git".to_owned(), "push".to_owned()];
-        words
-            .extend(flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| (*flag).to_owned()));
-        words.extend(lease);
-        let default = self.refspecs.is_empty() && !self.all && !self.tags;
-        if default && !self.no_set_upstream {
-            words.push("--set-upstream".to_owned());
-        }
-        words.push(remote.to_owned());
-        words.extend(self.refspecs.iter().cloned());
-        if default {
-            words.push("HEAD".to_owned());
-        }
-        // A branch may be called `a;b`, and whoever reads the command pastes it.
-        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
-    }
+/// `vsts.engine`, which a repository has no say in.
+fn configured_engine(context: &Context) -> Result<Engine, Error> {
+    let Some(value) = context.configuration()?.trusted("vsts.engine") else {
+        return Ok(Engine::Auto);
+    };
+    EngineName::from_str(value, true).map(Engine::from).map_err(|_| {
+        let value = crate::text::visible_within(value, 40);
+        Error::message(Kind::Usage, format!("vsts.engine is `{value}`, which is no engine"))
+            .hint("the engines are `auto`, `git2` and `git`")
+    })
 }
 
 /// A remote that only resembles one of Azure DevOps is worth a word before another is added.
@@ -426,113 +396,6 @@ fn agrees(context: &Context, remote: &Remote, known: &Known) -> Result<(), Error
 fn tell_what_would_be_made(context: &Context, place: &Place, found: &azure::Lookup) {
     if !is_there(found) {
         context.ui.status(format_args!("Would create {}/{}", place.project, place.repository));
-    }
-}
-
-/// Pushes to a remote that was judged, with the sign-in for it; once more where that had ended and
-/// could be renewed.
-pub(in crate::commands) fn push(
-    context: &Context,
-    repository: &Repository,
-    remote: &Remote,
-    refspecs: &Refspecs,
-    options: Options,
-) -> Result<Done, Error> {
-    match push_once(context, repository, remote, refspecs, options) {
-        Err(error) if error.is_refused_sign_in() => {
-            let organization = names::judge(context, remote)?.organization;
-            match context.sign_in(&organization)? {
-                Some(sign_in) if matches!(sign_in.credential, Credential::Entra(_)) => {
-                    push_once(context, repository, remote, refspecs, options)
-                }
-                _ => Err(error),
-            }
-        }
-        done => done,
-    }
-}
-
-fn push_once(
-    context: &Context,
-    repository: &Repository,
-    remote: &Remote,
-    refspecs: &Refspecs,
-    options: Options,
-) -> Result<Done, Error> {
-    let url = names::judge(context, remote)?;
-    let address = address(&remote.push_url)?;
-    let signer = Signer::of(context, &address, &url.organization)?;
-    let access = Access {
-        client: context.git_client(&address)?,
-        url: address,
-        authorization: signer.authorization(),
-        headers: signer.headers.clone(),
-    };
-    let configuration = context.configuration()?;
-    let hooks = configuration.get("core.hooksPath").map(|path| context.home_path(path));
-    let wait = |why: &str, pause| context.wait(why, pause);
-    let pack = Pack {
-        remote: Some(&remote.name),
-        url: &remote.push_url,
-        refspecs,
-        dry_run: options.dry_run,
-        no_verify: options.no_verify,
-        atomic: false,
-        engine: Engine::Auto,
-        git: context.git_if_any(),
-        hooks: hooks.as_deref(),
-        wait: &wait,
-    };
-    let progress = context.ui.progress("Writing objects");
-    let mut on = |event: Event<'_>| match event {
-        Event::Packer(_) | Event::Sent => {}
-        Event::Packing { done, total } => progress.set(done as u64, Some(total as u64), 0),
-        Event::Sending { bytes } => progress.set(0, None, bytes),
-        Event::Remote(line) => context.ui.remote_line(line),
-        Event::LookingAgain(why) => {
-            let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
-            context.ui.warning(format_args!(
-                "the server did not say what became of the push{why}, so it is asked what it has"
-            ));
-        }
-        Event::Untracked(reason) => context.ui.warning(format_args!("{reason}")),
-    };
-    let pushed = repository.push(&pack, &access, &mut on);
-    drop(progress);
-    let references =
-        pushed.map_err(|error| refused::explain(context, &url, &remote.name, &signer, error))?;
-    if !options.dry_run && !options.no_set_upstream {
-        let done = context.whole(|| Ok(set_upstream(repository, remote, &references)?));
-        // The push is done, and that must be told above all.
-        if let Err(error) = done {
-            context
-                .ui
-                .warning(format_args!("the branch was not set to follow its remote: {error}"));
-        }
-    }
-    Ok(Done { references, url })
-}
-
-/// What signs the requests of a push.
-struct Signer {
-    sign_in: Option<SignIn>,
-    /// Headers of `http.extraHeader`; an `Authorization` among them stands instead of a sign-in.
-    headers: Vec<(HeaderName, SecretString)>,
-}
-
-impl Signer {
-    fn of(context: &Context, address: &Url, organization: &Organization) -> Result<Self, Error> {
-        let headers = context.extra_headers(address, Trust::Everyone)?;
-        let is_signed = headers.iter().any(|(name, _)| *name == http::AUTHORIZATION);
-        let sign_in = match is_signed {
-            true => None,
-            false => Some(place::signed_in(context, organization)?),
-        };
-        Ok(Self { sign_in, headers })
-    }
-
-    fn authorization(&self) -> Option<SecretString> {
-        self.sign_in.as_ref().and_then(|sign_in| sign_in.credential.authorization())
     }
 }
 
@@ -616,21 +479,6 @@ fn no_remote(context: &Context, repository: &Repository, name: &str) -> Result<E
         true => error.hint("leave it out: `git vsts push` adds one"),
         false => error.hint(format!("there is {}", names.join(", "))),
     })
-}
-
-/// The URL that a push goes to, without its user part.
-fn address(url: &str) -> Result<Url, Error> {
-    let parsed = Url::parse(url).map_err(|error| {
-        Error::message(
-            Kind::Usage,
-            format!("{} is no URL: {error}", crate::remote::without_user(url)),
-        )
-    });
-    let mut url = parsed?;
-    // Both fail only for URLs that can have no user part.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    Ok(url)
 }
 
 fn is_there(found: &azure::Lookup) -> bool {

@@ -1,6 +1,8 @@
 //! What a push that was not answered means, and what is forgotten on its account.
 
-use super::{Signer, not_planned};
+use super::handover::not_pushed;
+use super::not_planned;
+use super::send::Signer;
 use crate::azure;
 use crate::commands::place::{self, Place, Wanted};
 use crate::context::{Context, SignIn, Source};
@@ -23,6 +25,7 @@ pub(super) fn explain(
     let refusal = match error {
         PushError::Http(http::Error::Refused(ref refusal)) => refusal.clone(),
         PushError::Plan(error) => return not_planned(error, remote),
+        PushError::Handover(error) => return not_pushed(error, &url.organization),
         error => return error.into(),
     };
     let place = Place::from(url);

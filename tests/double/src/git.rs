@@ -432,6 +432,8 @@ impl Update {
 
 async fn push(shared: &Arc<Shared>, found: &Found, mut upload: Upload) -> io::Result<Response> {
     let lines = section(&mut upload).await?;
+    let is_shallow = |line: &Vec<u8>| line.starts_with(b"shallow ");
+    let (shallow, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_shallow);
     let Some(first) = lines.first() else {
         // git's four bytes before a long push, which only ask whether it may.
         upload.drain().await?;
@@ -441,6 +443,10 @@ async fn push(shared: &Arc<Shared>, found: &Found, mut upload: Upload) -> io::Re
     let wants = |name: &str| wanted.split_whitespace().any(|capability| capability == name);
     let updates: io::Result<Vec<Update>> = lines.iter().map(|line| Update::of(line)).collect();
     let updates = updates?;
+    if wants("push-options") {
+        // Nothing here acts on them.
+        section(&mut upload).await?;
+    }
     let objects = objects_in_pack(&mut upload).await?;
 
     let brings_secrets =
@@ -449,7 +455,7 @@ async fn push(shared: &Arc<Shared>, found: &Found, mut upload: Upload) -> io::Re
         upload.drain().await?;
         secrets_report(&updates)
     } else {
-        receive(shared, found, &updates, wants("atomic"), upload).await?
+        receive(shared, found, (&shallow, &updates), wants("atomic"), upload).await?
     };
     Ok(push_result(answer_push(found, &report, wants("side-band-64k"), objects)))
 }
@@ -494,7 +500,7 @@ fn refused(update: &Update, reason: &str) -> Vec<u8> {
 async fn receive(
     shared: &Arc<Shared>,
     found: &Found,
-    updates: &[Update],
+    (shallow, updates): (&[Vec<u8>], &[Update]),
     atomic: bool,
     mut upload: Upload,
 ) -> io::Result<Report> {
@@ -517,7 +523,7 @@ async fn receive(
         let rest = has_pack.then_some(upload);
         // Asked before: HEAD may name a branch that comes with this push, but not as the first.
         let was_empty = change_repository(shared, found, |it| it.default_branch().is_none());
-        let report = run_receive_pack(shared, found, &accepted, atomic, rest).await?;
+        let report = run_receive_pack(shared, found, (shallow, &accepted), atomic, rest).await?;
         if was_empty == Some(true) {
             adopt_default_branch(shared, found, &accepted, &report)?;
         }
@@ -545,11 +551,11 @@ fn line_of<'a>(report: &'a Report, update: &Update) -> Option<&'a Vec<u8>> {
 async fn run_receive_pack(
     shared: &Shared,
     found: &Found,
-    updates: &[&Update],
+    (shallow, updates): (&[Vec<u8>], &[&Update]),
     atomic: bool,
     rest: Option<Upload>,
 ) -> io::Result<Report> {
-    let mut request = Vec::new();
+    let mut request: Vec<u8> = shallow.iter().flat_map(packet).collect();
     for (number, update) in updates.iter().enumerate() {
         let mut line = update.command();
         if number == 0 {

@@ -1,0 +1,214 @@
+//! The push itself: with the sign-in for it, in sight of whoever is there.
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{handover, refused, set_upstream};
+use crate::commands::{login, names, place};
+use crate::configuration::Trust;
+use crate::context::{Context, SignIn};
+use crate::error::{Error, Kind};
+use crate::http::{self, HeaderName};
+use crate::remote::{Organization, Protocol, RemoteUrl};
+use crate::repository::{
+    Access, Engine, Event, Lease, Push, Pushed, Refspecs, Remote, Repository, Stage,
+};
+use crate::ui::{Interrupt, Progress};
+
+/// How a push is done, where it is not as usual.
+#[derive(Clone, Debug, Default)]
+pub(in crate::commands) struct Options {
+    pub dry_run: bool,
+    pub no_verify: bool,
+    pub no_set_upstream: bool,
+    pub atomic: bool,
+    pub leases: Vec<Lease>,
+    pub engine: Engine,
+}
+
+/// A push that was answered.
+#[derive(Debug)]
+pub(in crate::commands) struct Done {
+    pub references: Vec<Pushed>,
+    /// Whether the repository at the server had nothing before.
+    pub is_first: bool,
+    pub url: RemoteUrl,
+}
+
+/// Pushes to a remote that was judged, with the sign-in for it; once more where that had ended and
+/// could be renewed.
+pub(in crate::commands) fn push(
+    context: &Context,
+    repository: &Repository,
+    remote: &Remote,
+    refspecs: &Refspecs,
+    options: &Options,
+) -> Result<Done, Error> {
+    match push_once(context, repository, remote, refspecs, options) {
+        Err(error) if error.is_refused_sign_in() => {
+            let organization = names::judge(context, remote)?.organization;
+            sign_in_again(context, &organization, error)?;
+            push_once(context, repository, remote, refspecs, options)
+        }
+        done => done,
+    }
+}
+
+/// Another sign-in in the place of one that was refused: what renews it may be good still, and else the person can
+/// sign in.
+fn sign_in_again(
+    context: &Context,
+    organization: &Organization,
+    refused: Error,
+) -> Result<(), Error> {
+    match context.sign_in(organization)? {
+        Some(renewed) if renewed.credential.is_renewable() => Ok(()),
+        None if context.ui.can_ask() => {
+            refused.without_hints().print(&context.ui);
+            let wish = login::usual(context, organization)?;
+            login::sign_in(context, organization, &wish).map(drop)
+        }
+        _ => Err(refused),
+    }
+}
+
+fn push_once(
+    context: &Context,
+    repository: &Repository,
+    remote: &Remote,
+    refspecs: &Refspecs,
+    options: &Options,
+) -> Result<Done, Error> {
+    let url = names::judge(context, remote)?;
+    if url.protocol == Protocol::Ssh {
+        return handover::over_ssh(context, repository, (remote, url), refspecs, options);
+    }
+    let address = address(&remote.push_url)?;
+    let signer = Signer::of(context, &address, &url.organization)?;
+    let access = Access {
+        client: context.git_client(&address)?,
+        url: address,
+        authorization: signer.authorization(),
+        headers: signer.headers.clone(),
+    };
+    let configuration = context.configuration()?;
+    let hooks = configuration.get("core.hooksPath").map(|path| context.home_path(path));
+    let wait = |why: &str, pause| context.wait(why, pause);
+    let push = Push {
+        remote: Some(&remote.name),
+        url: &remote.push_url,
+        refspecs,
+        leases: &options.leases,
+        dry_run: options.dry_run,
+        no_verify: options.no_verify,
+        atomic: options.atomic,
+        engine: options.engine,
+        git: context.git_if_any(),
+        hooks: hooks.as_deref(),
+        wait: &wait,
+    };
+    let last_words =
+        Interrupt::install()?.last_words("interrupted; nothing was changed at the server");
+    let progress = context.ui.progress("Counting objects");
+    let mut on = |event: Event<'_>| {
+        if matches!(event, Event::Sent) {
+            last_words
+                .change("interrupted; whether the server took the push tells the same command");
+        }
+        show(context, &progress, event);
+    };
+    let pushed = match handover::reason(context, repository)? {
+        Some(reason) => {
+            let way = (&access, &signer, &url);
+            handover::over_https(context, repository, &push, way, options, reason, &mut on)?
+        }
+        None => repository.push(&push, &access, &mut on),
+    };
+    drop((progress, last_words));
+    let answer =
+        pushed.map_err(|error| refused::explain(context, &url, &remote.name, &signer, error))?;
+    let references = answer.references;
+    if !options.dry_run && !options.no_set_upstream {
+        let done = context.whole(|| Ok(set_upstream(repository, remote, &references)?));
+        // The push is done, and that must be told above all.
+        if let Err(error) = done {
+            context
+                .ui
+                .warning(format_args!("the branch was not set to follow its remote: {error}"));
+        }
+    }
+    Ok(Done { references, is_first: answer.was_empty, url })
+}
+
+/// Shows what happens.
+pub(super) fn show(context: &Context, progress: &Progress, event: Event<'_>) {
+    match event {
+        Event::Packer(Some(count)) => {
+            context.ui.detail(format_args!("libgit2 packs {count} objects"));
+        }
+        Event::Packer(None) => context.ui.detail(format_args!("git packs what is sent")),
+        Event::Packing { stage, done, total } => {
+            progress.title(match stage {
+                Stage::Counting => "Counting objects",
+                Stage::Compressing => "Compressing objects",
+                Stage::Writing => "Writing objects",
+            });
+            progress.set(done as u64, Some(total as u64));
+        }
+        Event::Sending { bytes } => {
+            progress.title("Writing objects");
+            progress.bytes(bytes);
+        }
+        Event::Sent => progress.title("Waiting for the server"),
+        Event::Remote(line) => context.ui.remote_line(line),
+        Event::RemoteProgress(line) => progress.message(line),
+        Event::LookingAgain(why) => {
+            let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
+            context.ui.warning(format_args!(
+                "the server did not say what became of the push{why}, so it is asked what it has"
+            ));
+        }
+        Event::Untracked(reason) => context.ui.warning(format_args!(
+            "it was not noted here what the server has: {}",
+            crate::text::visible(reason)
+        )),
+    }
+}
+
+/// What signs the requests of a push.
+pub(super) struct Signer {
+    pub sign_in: Option<SignIn>,
+    /// Headers of `http.extraHeader`; an `Authorization` among them stands instead of a sign-in.
+    headers: Vec<(HeaderName, SecretString)>,
+}
+
+impl Signer {
+    fn of(context: &Context, address: &Url, organization: &Organization) -> Result<Self, Error> {
+        let headers = context.extra_headers(address, Trust::Everyone)?;
+        let is_signed = headers.iter().any(|(name, _)| *name == http::AUTHORIZATION);
+        let sign_in = match is_signed {
+            true => None,
+            false => Some(place::signed_in(context, organization)?),
+        };
+        Ok(Self { sign_in, headers })
+    }
+
+    fn authorization(&self) -> Option<SecretString> {
+        self.sign_in.as_ref().and_then(|sign_in| sign_in.credential.authorization())
+    }
+}
+
+/// The URL that a push goes to, without its user part.
+fn address(url: &str) -> Result<Url, Error> {
+    let parsed = Url::parse(url).map_err(|error| {
+        Error::message(
+            Kind::Usage,
+            format!("{} is no URL: {error}", crate::remote::without_user(url)),
+        )
+    });
+    let mut url = parsed?;
+    // Both fail only for URLs that can have no user part.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Ok(url)
+}
