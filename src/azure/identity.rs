@@ -85,7 +85,15 @@ struct TokenMade {
     #[serde(default)]
     authorization_id: Option<String>,
     #[serde(default)]
-    valid_to: Option<Timestamp>,
+    valid_to: Option<serde_json::Value>,
+}
+
+impl TokenMade {
+    /// None for a date that can't be read: the token is made, and lost if the answer is given up for
+    /// that.
+    fn expires(&self) -> Option<Timestamp> {
+        self.valid_to.as_ref()?.as_str()?.parse().ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -140,9 +148,9 @@ impl Identity<'_> {
         let reason = answer.pat_token_error.as_deref().unwrap_or("none");
         let made = answer
             .pat_token
-            .and_then(|made| Some((made.token?, made.authorization_id, made.valid_to)));
+            .and_then(|made| Some((made.expires(), made.token?, made.authorization_id)));
         match (made, reason) {
-            (Some((token, id, expires)), _) => Ok(Pat { token, expires, id }),
+            (Some((expires, token, id)), _) => Ok(Pat { token, expires, id }),
             (None, "patLifespanPolicyViolation" | "invalidValidTo") => {
                 Err(NotMade::TooLong { organization: organization.clone() })
             }
@@ -247,4 +255,47 @@ impl Identity<'_> {
 /// named in the same way.
 fn is_policy(reason: &str) -> bool {
     reason.ends_with("PolicyViolation") || reason.eq_ignore_ascii_case("globalPATCreationBlocked")
+}
+
+#[cfg(test)]
+mod tests {
+    use double::{Answer, Double, Rule};
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::http::Settings;
+    use crate::remote::Service;
+
+    #[test]
+    fn a_token_with_a_date_that_can_not_be_read_is_not_lost() {
+        for (valid_to, expires) in [
+            (json!("2026-12-25T00:00:00Z"), Some("2026-12-25T00:00:00Z")),
+            (json!("2026-12-25T00:00:00.1234567Z"), Some("2026-12-25T00:00:00.1234567Z")),
+            (json!("2026-12-25T01:00:00+01:00"), Some("2026-12-25T00:00:00Z")),
+            (json!("25/12/2026"), None),
+            (json!("0001-01-01T00:00:00"), None),
+            (json!(1_798_156_800), None),
+            (json!(null), None),
+        ] {
+            let double = Double::start();
+            let made = json!({"patTokenError": "none", "patToken":
+                {"token": "made", "authorizationId": "id", "validTo": valid_to}});
+            double.answer(Rule::any("/contoso/_apis/tokens/pats"), Answer::json(200, &made));
+            let base = Url::parse(double.url()).unwrap();
+            let client = Client::new(&Settings { plain: true, ..Settings::default() }).unwrap();
+            let maker = Pat { token: "maker".into(), expires: None, id: None };
+            let identity = Identity {
+                client: &client,
+                base: &base,
+                accounts: &base,
+                credential: &Credential::Pat(maker),
+                headers: Vec::new(),
+                wait: &|_, _| {},
+            };
+            let contoso = Service::at(double.url()).unwrap().organization("contoso").unwrap();
+            let pat = identity.make_token(&contoso, "name", Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!((pat.token.expose_secret(), pat.id.as_deref()), ("made", Some("id")));
+            assert_eq!(pat.expires, expires.map(|it| it.parse().unwrap()), "{valid_to}");
+        }
+    }
 }
