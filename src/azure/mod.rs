@@ -22,7 +22,7 @@ use crate::remote::{Organization, ProjectName, RemoteUrl, RepositoryName, Servic
 
 pub use identity::{Identity, NotMade};
 pub use model::{Account, Project, Repository};
-pub use tenant::{Challenge, challenge};
+pub use tenant::{Challenge, NotTold, challenge};
 
 /// The newest version that is no preview, for all but `connectionData`.
 const VERSION: &str = "7.1";

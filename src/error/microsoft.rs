@@ -1,7 +1,7 @@
 //! Advice about a sign-in with a Microsoft account.
 
 use super::{Error, Kind};
-use crate::azure::NotMade;
+use crate::azure::{NotMade, NotTold};
 use crate::signin::microsoft::{Error as Entra, Meaning, Refused};
 
 /// What always works where a token may be made.
@@ -70,6 +70,16 @@ fn advice(refused: &Refused) -> Option<&'static str> {
         }
         Meaning::Request => return None,
     })
+}
+
+impl From<NotTold> for Error {
+    fn from(error: NotTold) -> Self {
+        match error {
+            NotTold::Failed(error) => error.into(),
+            error @ NotTold::Unexpected { .. } => Self::new(Kind::Network, error)
+                .hint("something on the way may have answered in its place: check the network and the proxy"),
+        }
+    }
 }
 
 impl From<NotMade> for Error {

@@ -93,7 +93,8 @@ fn authority(
     if let Some(tenant) = tenant.or(configured) {
         return Ok(Authority::new(base, tenant)?);
     }
-    let challenge = azure::challenge(&context.rest_client(organization)?, organization)?;
+    let wait = |why: &str, pause| context.wait(why, pause);
+    let challenge = azure::challenge(&context.rest_client(organization)?, organization, &wait)?;
     let challenges: Vec<&str> = challenge.challenges.iter().map(String::as_str).collect();
     Ok(Authority::of_organization(base, challenge.resource_tenant.as_deref(), &challenges)?)
 }
