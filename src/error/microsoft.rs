@@ -47,7 +47,13 @@ fn advice(refused: &Refused) -> Option<&'static str> {
             "sign in with the account that the organization knows, or ask to be invited as a guest"
         }
         Meaning::Locked => "wait a while, or ask your administrator",
-        Meaning::Password => "check or change the password at https://myaccount.microsoft.com",
+        Meaning::Password => {
+            "sign in again; you can set a new password at https://passwordreset.microsoftonline.com"
+        }
+        Meaning::PasswordEnded => {
+            "change it at https://myaccount.microsoft.com, then sign in again"
+        }
+        Meaning::Disabled => "ask an administrator of your directory",
         Meaning::MoreProof => "sign in again, in the browser: `git vsts login ORG --web`",
         Meaning::Device => {
             "sign in in the browser of a computer that your company manages, with `--web`"
@@ -63,12 +69,15 @@ fn advice(refused: &Refused) -> Option<&'static str> {
             "check the organization's name; `--tenant` names its directory"
         }
         Meaning::TenantRestriction => "ask your administrator, or use another network",
-        Meaning::Declined | Meaning::CodeUsed => "sign in again",
-        Meaning::Ended => "sign in again: `git vsts login ORG`",
+        Meaning::Declined | Meaning::CodeUsed | Meaning::Ended => {
+            "sign in again: `git vsts login ORG`"
+        }
         Meaning::OtherKindOfAccount => {
             "sign in with a work or school account; with a personal one, `--tenant organizations` may help"
         }
-        Meaning::Request => return None,
+        Meaning::Request => {
+            "update git vsts; where `GIT_VSTS_CLIENT_ID` or `vsts.clientId` is set, check that it is right"
+        }
     })
 }
 
@@ -91,5 +100,195 @@ impl From<NotMade> for Error {
             error => Self::new(Kind::SignedOut, error)
                 .hint("keep the sign-in itself: `--credential entra`"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snapbox::{IntoData as _, assert_data_eq, str};
+
+    use super::*;
+
+    /// What is said and what to do, for each number that Microsoft's documentation explains and that a
+    /// person can meet here.
+    #[test]
+    fn every_known_number_is_told_with_what_to_do() {
+        const CODES: [u32; 75] = [
+            16000,
+            50020,
+            90072,
+            50034,
+            51004,
+            50014,
+            50011,
+            50147,
+            70011,
+            28002,
+            65002,
+            700_025,
+            7_000_218,
+            50053,
+            50126,
+            50055,
+            50144,
+            50057,
+            50058,
+            50072,
+            50074,
+            50076,
+            50078,
+            50079,
+            50097,
+            50129,
+            53000,
+            53001,
+            530_033,
+            53002,
+            53003,
+            50131,
+            530_032,
+            530_035,
+            50105,
+            500_011,
+            650_052,
+            500_021,
+            500_212,
+            500_213,
+            65001,
+            90094,
+            90095,
+            65004,
+            50132,
+            50133,
+            50173,
+            70000,
+            70008,
+            700_082,
+            70043,
+            700_084,
+            165_100,
+            54005,
+            70018,
+            70019,
+            70020,
+            700_016,
+            700_011,
+            90002,
+            9_002_332,
+            9_001_023,
+            90124,
+            90130,
+            900_021,
+            70016,
+            7_000_215,
+            7_000_222,
+            70021,
+            700_213,
+            165_004,
+            165_900,
+            1,
+            99999,
+            u32::MAX,
+        ];
+        let mut groups: Vec<(String, Vec<u32>)> = Vec::new();
+        for code in CODES {
+            let description = format!("AADSTS{code}: What Microsoft says. Trace ID: 1");
+            let refused = Refused::read("some_error", &description, &[code]);
+            let error = Error::from(Entra::Refused(refused));
+            assert_eq!(error.kind(), Kind::SignedOut);
+            let said = error.to_string().replace(&format!("AADSTS{code}"), "AADSTS…");
+            let said = [&[said][..], &error.hints].concat().join("\n    ").replace(PASTE, "PASTE");
+            match groups.iter_mut().find(|(met, _)| *met == said) {
+                Some((_, codes)) => codes.push(code),
+                None => groups.push((said, vec![code])),
+            }
+        }
+        let lines = groups.iter().map(|(said, codes)| format!("{codes:?}\n{said}\n"));
+        assert_data_eq!(lines.collect::<String>(), str![[r#"
+[16000, 50020, 90072]
+Microsoft refused the sign-in: this account is not in the organization's directory (AADSTS…)
+    sign in with the account that the organization knows, or ask to be invited as a guest
+    PASTE
+[50034, 51004, 50014]
+Microsoft refused the sign-in: there is no such account in the organization's directory (AADSTS…)
+    sign in with the account that the organization knows, or ask to be invited as a guest
+    PASTE
+[50011, 50147, 70011, 28002, 65002, 700025, 7000218]
+Microsoft refused the sign-in: it did not accept how git vsts asked (AADSTS…)
+    update git vsts; where `GIT_VSTS_CLIENT_ID` or `vsts.clientId` is set, check that it is right
+    PASTE
+[50053]
+Microsoft refused the sign-in: the account is locked for now (AADSTS…)
+    wait a while, or ask your administrator
+    PASTE
+[50126]
+Microsoft refused the sign-in: the name or the password is wrong (AADSTS…)
+    sign in again; you can set a new password at https://passwordreset.microsoftonline.com
+    PASTE
+[50055, 50144]
+Microsoft refused the sign-in: the password has expired (AADSTS…)
+    change it at https://myaccount.microsoft.com, then sign in again
+    PASTE
+[50057]
+Microsoft refused the sign-in: the account is switched off (AADSTS…)
+    ask an administrator of your directory
+    PASTE
+[50058, 50072, 50074, 50076, 50078, 50079]
+Microsoft refused the sign-in: the account has to sign in anew, with a second factor (AADSTS…)
+    sign in again, in the browser: `git vsts login ORG --web`
+    PASTE
+[50097, 50129, 53000, 53001]
+Microsoft refused the sign-in: this computer is not one that the organization manages (AADSTS…)
+    sign in in the browser of a computer that your company manages, with `--web`
+    PASTE
+[530033]
+Microsoft refused the sign-in: the organization does not allow a sign-in by a code on another device (AADSTS…)
+    sign in in the browser, with `--web`
+    PASTE
+[53002, 53003, 50131, 530032, 530035]
+Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS…)
+    use the network or the device that your administrator allows, such as the company's VPN
+    PASTE
+[50105]
+Microsoft refused the sign-in: the account is not among those that may use this program (AADSTS…)
+    ask an administrator of your directory to allow Visual Studio, as which git vsts signs in
+    PASTE
+[500011, 650052]
+Microsoft refused the sign-in: the account's directory has no Azure DevOps (AADSTS…)
+    check the organization's name; `--tenant` names its directory
+    PASTE
+[500021, 500212, 500213]
+Microsoft refused the sign-in: a policy forbids accounts of other directories (AADSTS…)
+    ask your administrator, or use another network
+    PASTE
+[65001, 90094, 90095]
+Microsoft refused the sign-in: an administrator has to allow this program first (AADSTS…)
+    ask an administrator of your directory to allow Visual Studio, as which git vsts signs in
+    PASTE
+[65004]
+Microsoft refused the sign-in: it was declined (AADSTS…)
+    sign in again: `git vsts login ORG`
+    PASTE
+[50132, 50133, 50173, 70000, 70008, 700082, 70043, 700084, 165100]
+Microsoft refused the sign-in: the sign-in was revoked, or has ended (AADSTS…)
+    sign in again: `git vsts login ORG`
+    PASTE
+[54005, 70018, 70019, 70020]
+Microsoft refused the sign-in: the code was used already, or has ended (AADSTS…)
+    sign in again: `git vsts login ORG`
+    PASTE
+[700016, 700011, 90002]
+Microsoft refused the sign-in: there is no such directory, or it does not know this program (AADSTS…)
+    check the organization's name; `--tenant` names its directory
+    PASTE
+[9002332, 9001023, 90124, 90130, 900021]
+Microsoft refused the sign-in: this kind of account can't sign in there (AADSTS…)
+    sign in with a work or school account; with a personal one, `--tenant organizations` may help
+    PASTE
+[70016, 7000215, 7000222, 70021, 700213, 165004, 165900, 1, 99999, 4294967295]
+Microsoft refused the sign-in: some_error: AADSTS…: What Microsoft says.
+    PASTE
+
+"#]].raw());
     }
 }

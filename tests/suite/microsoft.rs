@@ -70,12 +70,7 @@ GET /contoso/_apis/connectionData?api-version=7.1-preview 200
 #[test]
 fn a_sign_in_by_a_code_needs_no_browser_here() {
     let sandbox = Sandbox::new();
-    sandbox
-        .azure
-        .microsoft()
-        .next_user_code("ABCD-EFGH")
-        .approves_after(1, ADA)
-        .poll_interval(Some(0));
+    sandbox.azure.microsoft().next_user_code("ABCD-EFGH").approves_after(0, ADA);
     assert_data_eq!(
         device(&sandbox, &[]).to_string(),
         str![[r#"
@@ -293,7 +288,7 @@ git uses it too: set in /home/.gitconfig
 fn a_code_that_nobody_used_is_told_with_what_else_to_do() {
     let sandbox = Sandbox::new();
     let microsoft = sandbox.azure.microsoft();
-    microsoft.next_user_code("ABCD-EFGH").poll_interval(Some(0)).expires_after(1);
+    microsoft.next_user_code("ABCD-EFGH").expires_after(0);
     assert_data_eq!(
         device(&sandbox, &[]).to_string(),
         str![[r#"
@@ -395,7 +390,7 @@ fn what_microsoft_refuses_is_told_in_plain_words() {
 --- stderr
 Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
 error: Microsoft refused the sign-in: it was declined (AADSTS65004)
-hint: sign in again
+hint: sign in again: `git vsts login ORG`
 hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
 [exit 4]
 
@@ -440,7 +435,7 @@ hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
             530_033,
             str![[r#"
 --- stderr
-error: Microsoft refused the sign-in: the organization does not allow codes for another device (AADSTS530033)
+error: Microsoft refused the sign-in: the organization does not allow a sign-in by a code on another device (AADSTS530033)
 hint: sign in in the browser, with `--web`
 hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
 [exit 4]
@@ -786,7 +781,7 @@ fn a_wait_for_microsoft_ends_at_once_where_the_person_gives_up() {
 fn a_quiet_sign_in_still_says_where_to_go() {
     let sandbox = Sandbox::new();
     let microsoft = sandbox.azure.microsoft();
-    microsoft.next_user_code("ABCD-EFGH").approves_after(0, ADA).poll_interval(Some(0));
+    microsoft.next_user_code("ABCD-EFGH").approves_after(0, ADA);
     assert_data_eq!(
         device(&sandbox, &["-q"]).to_string(),
         str![[r#"

@@ -18,8 +18,12 @@ pub enum Meaning {
     NoSuchAccount,
     /// The account is locked.
     Locked,
-    /// The password is wrong, has ended, or the account is switched off.
+    /// The password is wrong.
     Password,
+    /// The password's time is over.
+    PasswordEnded,
+    /// The account is switched off.
+    Disabled,
     /// A second factor or a fresh sign-in is wanted.
     MoreProof,
     /// The device must be one that the company manages.
@@ -57,7 +61,9 @@ impl Meaning {
             16000 | 50020 | 90072 => Self::OtherTenant,
             50014 | 50034 | 51004 => Self::NoSuchAccount,
             50053 => Self::Locked,
-            50055 | 50057 | 50126 | 50144 => Self::Password,
+            50126 => Self::Password,
+            50055 | 50144 => Self::PasswordEnded,
+            50057 => Self::Disabled,
             50058 | 50072 | 50074 | 50076 | 50078 | 50079 => Self::MoreProof,
             50097 | 50129 | 53000 | 53001 => Self::Device,
             530_033 => Self::DeviceCodeBlocked,
@@ -73,7 +79,7 @@ impl Meaning {
             54005 | 70018 | 70019 | 70020 => Self::CodeUsed,
             90002 | 700_011 | 700_016 => Self::NoSuchTenant,
             90124 | 90130 | 900_021 | 9_001_023 | 9_002_332 => Self::OtherKindOfAccount,
-            28002 | 50011 | 65002 | 70011 | 700_025 | 7_000_218 => Self::Request,
+            28002 | 50011 | 50147 | 65002 | 70011 | 700_025 | 7_000_218 => Self::Request,
             _ => return None,
         })
     }
@@ -101,14 +107,18 @@ impl Meaning {
             Self::OtherTenant => "this account is not in the organization's directory",
             Self::NoSuchAccount => "there is no such account in the organization's directory",
             Self::Locked => "the account is locked for now",
-            Self::Password => "the password is wrong or has ended, or the account is switched off",
-            Self::MoreProof => "it wants the sign-in anew, with a second factor",
+            Self::Password => "the name or the password is wrong",
+            Self::PasswordEnded => "the password has expired",
+            Self::Disabled => "the account is switched off",
+            Self::MoreProof => "the account has to sign in anew, with a second factor",
             Self::Device => "this computer is not one that the organization manages",
-            Self::DeviceCodeBlocked => "the organization does not allow codes for another device",
+            Self::DeviceCodeBlocked => {
+                "the organization does not allow a sign-in by a code on another device"
+            }
             Self::ConditionalAccess => {
                 "a policy of the organization (conditional access) forbids it"
             }
-            Self::NotAssigned => "the account was not given access to this kind of program",
+            Self::NotAssigned => "the account is not among those that may use this program",
             Self::NoAzureDevOps => "the account's directory has no Azure DevOps",
             Self::TenantRestriction => "a policy forbids accounts of other directories",
             Self::Consent => "an administrator has to allow this program first",
