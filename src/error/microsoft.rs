@@ -31,6 +31,8 @@ impl From<Entra> for Error {
             }
             Entra::UnknownHost { .. } => Self::new(Kind::Failed, error)
                 .hint("name the directory yourself with `--tenant`, if you know it"),
+            Entra::UnknownPage { .. } => Self::new(Kind::SignedOut, error)
+                .hint("do not type it there; sign in in the browser: `git vsts login ORG --web`"),
             Entra::Tenant { .. } => Self::new(Kind::Usage, error),
             Entra::Loopback(_) => Self::new(Kind::SignedOut, error)
                 .hint("sign in again, or by a code on another device with `--device`"),
@@ -290,5 +292,22 @@ Microsoft refused the sign-in: some_error: AADSTS…: What Microsoft says.
     PASTE
 
 "#]].raw());
+    }
+
+    #[test]
+    fn a_host_that_is_not_microsofts_is_told_with_what_helps_there() {
+        let host = || "evil.example".to_owned();
+        for (error, expected) in [
+            (
+                Entra::UnknownHost { host: host() },
+                "name the directory yourself with `--tenant`, if you know it",
+            ),
+            (
+                Entra::UnknownPage { host: host() },
+                "do not type it there; sign in in the browser: `git vsts login ORG --web`",
+            ),
+        ] {
+            assert_eq!(Error::from(error).hints, [expected]);
+        }
     }
 }

@@ -166,8 +166,16 @@ fn by_code(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Error
             code.page, code.user_code
         ));
         let line = context.ui.progress("Waiting for the sign-in");
-        let warned = std::cell::Cell::new(false);
-        let pause = |time: Duration, Progress { waited, left }: Progress| {
+        let (warned, told) = (std::cell::Cell::new(false), std::cell::Cell::new(false));
+        let pause = |time: Duration, progress: Progress<'_>| {
+            let Progress { waited, left, trouble } = progress;
+            if let Some(error) = trouble
+                && !told.replace(true)
+            {
+                context
+                    .ui
+                    .status(format_args!("{error}; trying again as long as the code is good"));
+            }
             line.message(&format!("{} minutes left", left.as_secs().div_ceil(60)));
             if waited >= SUSPICIOUS && !warned.replace(true) {
                 context.ui.status(format_args!(

@@ -88,6 +88,12 @@ pub enum Error {
         /// It, made visible.
         host: String,
     },
+    /// The page for a code is none of Microsoft's.
+    #[error("{host}, where the code is to be typed, is no host of Microsoft's sign-in")]
+    UnknownPage {
+        /// Its host, made visible.
+        host: String,
+    },
     /// A name of a tenant that is none.
     #[error("{tenant} is no tenant: it is an id or a domain")]
     Tenant {

@@ -50,13 +50,22 @@ impl World {
         })
     }
 
-    /// A sign-in by a code, and the pauses between its polls in seconds.
+    /// A sign-in by a code, and the pauses between its polls in seconds, rounded up.
     fn by_code(&self) -> (Result<Tokens, Error>, Vec<u64>) {
-        let pauses: RefCell<Vec<u64>> = RefCell::default();
+        let (tokens, pauses) = self.by_code_with_trouble();
+        (tokens, pauses.into_iter().map(|(seconds, _)| seconds).collect())
+    }
+
+    /// The same, with what was told of each.
+    fn by_code_with_trouble(&self) -> (Result<Tokens, Error>, Vec<(u64, Option<String>)>) {
+        let pauses: RefCell<Vec<_>> = RefCell::default();
         let tokens = self.with(|microsoft| {
             let code = microsoft.device_code()?;
-            microsoft.use_code(&code, &|time, _| {
-                pauses.borrow_mut().push(time.as_secs());
+            microsoft.use_code(&code, &|time, progress| {
+                let seconds = time.as_secs_f64().ceil() as u64;
+                let trouble = progress.trouble.map(ToString::to_string);
+                assert!(time <= progress.left && progress.left <= code.lifetime);
+                pauses.borrow_mut().push((seconds, trouble));
                 self.now.set(self.now.get().checked_add(time).unwrap());
             })
         });
@@ -78,7 +87,7 @@ fn each_try_asks_with_a_state_and_a_challenge_of_its_own() {
     let world = World::new();
     let (mut states, mut challenges) = (BTreeSet::new(), BTreeSet::new());
     world.with(|microsoft| {
-        for _ in 0..100 {
+        for _ in 0..1000 {
             let attempt = microsoft.begin().unwrap();
             let get = |name: &str| {
                 let mut pairs = attempt.url.query_pairs().filter(|(met, _)| met == name);
@@ -94,13 +103,16 @@ fn each_try_asks_with_a_state_and_a_challenge_of_its_own() {
             assert_eq!(get("redirect_uri"), attempt.listener.redirect_uri());
             assert_eq!(get("scope"), SCOPES.join(" "));
             assert_eq!(get("client_secret"), "");
-            assert!((43..=128).contains(&attempt.verifier.expose_secret().len()));
+            // RFC 7636, section 4.1.
+            let verifier = attempt.verifier.expose_secret();
+            let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+            assert!((43..=128).contains(&verifier.len()) && verifier.bytes().all(is_unreserved));
             assert!(!attempt.url.as_str().contains(attempt.verifier.expose_secret()));
             states.insert(get("state"));
             challenges.insert(get("code_challenge"));
         }
     });
-    assert_eq!((states.len(), challenges.len()), (100, 100));
+    assert_eq!((states.len(), challenges.len()), (1000, 1000));
     assert!(states.iter().all(|state| state.len() == 43));
 }
 
@@ -155,6 +167,11 @@ fn what_is_no_token_is_none_and_is_not_shown() {
     world.answer_with_token(&good);
     let tokens = world.sign_in().unwrap();
     assert!(tokens.refresh_token.is_none() && tokens.account.is_none());
+    // The kind's name has no case (RFC 6749, section 5.1).
+    let world = World::new();
+    let kind = json!({"token_type": "bEARER", "access_token": "a", "refresh_token": "r\r\nX: 1"});
+    world.answer_with_token(&kind);
+    assert!(world.sign_in().unwrap().refresh_token.is_none(), "it would end a header");
 }
 
 #[test]
@@ -180,12 +197,17 @@ fn a_code_is_polled_no_faster_than_microsoft_says() {
     world.double.microsoft().poll_interval(Some(5)).slows_down().approves_after(3, ADA);
     let (tokens, pauses) = world.by_code();
     assert!(tokens.is_ok(), "{tokens:?}");
-    assert!(pauses.iter().all(|pause| *pause >= 5), "{pauses:?}");
-    assert!(pauses.last().is_some_and(|pause| *pause >= 10), "{pauses:?}");
+    // What it asked for once is for good.
+    assert_eq!(pauses, [10, 10, 10]);
     let world = World::new();
     // Without an interval it is five seconds (RFC 8628, section 3.2).
     world.double.microsoft().poll_interval(None).approves_after(2, ADA);
     assert_eq!(world.by_code().1, [5, 5]);
+    for (asked, kept_to) in [(0, 1), (1, 1), (60, 60), (61, 60), (86_400, 60), (u64::MAX, 60)] {
+        let world = World::new();
+        world.double.microsoft().poll_interval(Some(asked)).approves_after(1, ADA);
+        assert_eq!(world.by_code().1, [kept_to], "{asked}");
+    }
 }
 
 #[test]
@@ -201,26 +223,74 @@ fn a_code_that_nobody_uses_ends_with_its_time() {
 #[test]
 fn a_code_that_is_declined_or_ended_by_microsoft_ends_the_wait() {
     let world = World::new();
-    world.double.microsoft().poll_interval(Some(1)).declines_after(1);
+    world.double.microsoft().declines_after(1);
     assert!(shown(world.by_code().0).starts_with("Microsoft refused the sign-in: it was declined"));
     let world = World::new();
-    world.double.microsoft().poll_interval(Some(1)).expires_after(1);
+    world.double.microsoft().expires_after(1);
     assert_eq!(shown(world.by_code().0), "nobody used the code within 15 minutes");
 }
 
 #[test]
-fn a_network_that_is_gone_ends_the_wait_for_a_code() {
+fn a_network_that_is_gone_is_asked_more_seldom_until_the_code_ends() {
+    let cut = |world: &World, times: usize, answer: Answer| {
+        world.double.answer(Rule::any("…/oauth2/v2.0/token").times(times), answer);
+    };
     let world = World::new();
-    world.double.microsoft().poll_interval(Some(1));
-    world.double.answer(Rule::any("…/oauth2/v2.0/token"), Answer::reset());
-    let (tokens, pauses) = world.by_code();
-    assert!(matches!(tokens, Err(Error::Http(_))), "{tokens:?}");
-    assert_eq!(pauses.len(), 4, "{pauses:?}");
-    // One that comes back does not.
+    cut(&world, usize::MAX, Answer::reset());
+    let (tokens, pauses) = world.by_code_with_trouble();
+    assert!(matches!(tokens, Err(Error::Http(http::Error::Cut { .. }))), "{tokens:?}");
+    let seconds: Vec<u64> = pauses.iter().map(|(seconds, _)| *seconds).collect();
+    assert_eq!(seconds[..6], [10, 20, 40, 60, 60, 60]);
+    assert_eq!(seconds.iter().sum::<u64>(), 900);
+    assert!(pauses.iter().all(|(_, trouble)| trouble.is_some()));
+    // One that comes back is found, and asked no sooner than before.
     let world = World::new();
     world.double.microsoft().poll_interval(Some(1)).approves_after(1, ADA);
-    world.double.answer(Rule::any("…/oauth2/v2.0/token").times(3), Answer::reset());
-    assert!(world.by_code().0.is_ok());
+    cut(&world, 2, Answer::reset());
+    let (tokens, pauses) = world.by_code_with_trouble();
+    assert!(tokens.is_ok(), "{tokens:?}");
+    let told: Vec<_> = pauses.iter().map(|(time, trouble)| (*time, trouble.is_some())).collect();
+    assert_eq!(told, [(2, true), (4, true), (4, false)]);
+    // A server that is busy says for how long.
+    let world = World::new();
+    world.double.microsoft().approves_after(0, ADA);
+    cut(&world, 1, Answer::status(503).header("Retry-After", "30"));
+    let (tokens, pauses) = world.by_code();
+    assert_eq!((tokens.is_ok(), pauses), (true, vec![30]));
+}
+
+#[test]
+fn what_will_not_be_better_later_ends_the_wait_for_a_code() {
+    for answer in [
+        Answer::html_page(),
+        Answer::redirect("https://hotel.example/"),
+        Answer::status(407),
+        Answer::json(200, &json!("x".repeat(LARGEST))),
+        Answer::json(200, &json!({"access_token": "a\nb", "token_type": "Bearer"})),
+        Answer::aadsts(53_003),
+    ] {
+        let world = World::new();
+        world.double.answer(Rule::any("…/oauth2/v2.0/token"), answer);
+        let (tokens, pauses) = world.by_code();
+        assert!(tokens.is_err(), "{tokens:?}");
+        assert!(pauses.is_empty(), "{pauses:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_meanwhile_ends_no_code() {
+    let world = World::new();
+    world.double.microsoft().approves_after(3, ADA);
+    let tokens = world.with(|microsoft| {
+        let code = microsoft.device_code()?;
+        let hours = Cell::new(24);
+        microsoft.use_code(&code, &|_, progress| {
+            assert!(progress.waited < Duration::from_secs(60), "{progress:?}");
+            let jump = jiff::SignedDuration::from_hours(hours.replace(-48));
+            world.now.set(world.now.get().checked_add(jump).unwrap());
+        })
+    });
+    assert!(tokens.is_ok(), "{tokens:?}");
 }
 
 #[test]
@@ -229,37 +299,46 @@ fn a_code_is_shown_for_a_page_of_microsofts_alone() {
         json!({"device_code": "d", "user_code": code, "verification_uri": page, "expires_in": 900,
             "message": "\u{1b}[2Jcome here"})
     };
-    for (page, code, said) in [
-        ("https://evil.example/device", "ABCD", "evil.example is no host of Microsoft's sign-in"),
-        (
-            "http://microsoft.com/devicelogin",
-            "ABCD",
-            "microsoft.com is no host of Microsoft's sign-in",
-        ),
-        (
-            "https://microsoft.com.evil.example/",
-            "ABCD",
-            "microsoft.com.evil.example is no host of Microsoft's sign-in",
-        ),
-        ("javascript:alert(1)", "ABCD", "127.0.0.1 answered without a token that can be used"),
-        (
-            "https://microsoft.com/devicelogin",
-            "AB\u{1b}[2JCD",
-            "127.0.0.1 answered without a token that can be used",
-        ),
-        (
-            "https://microsoft.com/devicelogin",
-            "",
-            "127.0.0.1 answered without a token that can be used",
-        ),
+    let long = format!("https://microsoft.com/devicelogin?{}", "x".repeat(200));
+    for page in [
+        "https://evil.example/device",
+        "http://microsoft.com/devicelogin",
+        "https://microsoft.com.evil.example/",
+    ] {
+        let world = World::new();
+        world.double.answer(
+            Rule::any("…/oauth2/v2.0/devicecode"),
+            Answer::json(200, &answer(page, "ABCD")),
+        );
+        let host = Url::parse(page).unwrap().host_str().unwrap().to_owned();
+        assert_eq!(
+            shown(world.with(|microsoft| microsoft.device_code())),
+            format!("{host}, where the code is to be typed, is no host of Microsoft's sign-in")
+        );
+    }
+    for (page, code) in [
+        ("javascript:alert(1)", "ABCD"),
+        ("https://login.contoso.com@microsoft.com/devicelogin", "ABCD"),
+        (&*long, "ABCD"),
+        ("https://microsoft.com/devicelogin", "AB\u{1b}[2JCD"),
+        ("https://microsoft.com/devicelogin", "AB\u{202e}CD"),
+        ("https://microsoft.com/devicelogin", "ABCD\nSigned in."),
+        ("https://microsoft.com/devicelogin", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG"),
+        ("https://microsoft.com/devicelogin", ""),
     ] {
         let world = World::new();
         world
             .double
             .answer(Rule::any("…/oauth2/v2.0/devicecode"), Answer::json(200, &answer(page, code)));
-        let code = world.with(|microsoft| microsoft.device_code());
-        assert_eq!(shown(code), said, "{page}");
+        let told = shown(world.with(|microsoft| microsoft.device_code()));
+        assert_eq!(told, "127.0.0.1 answered without a token that can be used", "{page} {code}");
     }
+    // What a person reads of an address has no control characters, whatever was in it.
+    let world = World::new();
+    let odd = answer("https://microsoft.com/device\n\u{1b}[2J\u{202e}login", "ABCD");
+    world.double.answer(Rule::any("…/oauth2/v2.0/devicecode"), Answer::json(200, &odd));
+    let code = world.with(|microsoft| microsoft.device_code()).unwrap();
+    assert_eq!(code.page.as_str(), "https://microsoft.com/device%1B[2J%E2%80%AElogin");
     let world = World::new();
     let right = answer("https://microsoft.com/devicelogin", "ABCD-EFGH");
     world.double.answer(Rule::any("…/oauth2/v2.0/devicecode"), Answer::json(200, &right));
