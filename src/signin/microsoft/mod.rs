@@ -161,7 +161,7 @@ impl Authority {
             let Some(host) = uri.host_str().map(str::to_owned) else { continue };
             let is_own = Url::parse(base).is_ok_and(|base| base.host_str() == Some(&host));
             if !is_own && !HOSTS.contains(&&*host) {
-                return Err(Error::UnknownHost { host: visible(&host) });
+                return Err(Error::UnknownHost { host: visible_within(&host, 100) });
             }
             let tenant = uri.path_segments().and_then(|mut segments| segments.next());
             return Self::new(base, tenant.unwrap_or(ANY_TENANT));
@@ -179,9 +179,30 @@ impl Authority {
         &self.base
     }
 
+    /// Whether an answer of this authority may name that issuer, which is compared as it is written (RFC 9207, section
+    /// 2.4). Microsoft's has the tenant's id in it ("OpenID Connect on the Microsoft identity platform",
+    /// learn.microsoft.com), which is not known where the account decides, or a domain was named.
+    fn issues_as(&self, issuer: &str) -> bool {
+        let tenant = issuer
+            .strip_prefix(&*self.base)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .and_then(|rest| rest.strip_suffix("/v2.0"));
+        tenant.is_some_and(|tenant| match is_id(&self.tenant) {
+            true => tenant == self.tenant,
+            false => is_id(tenant),
+        })
+    }
+
     fn endpoint(&self, name: &str) -> String {
         format!("{}/{}/oauth2/v2.0/{name}", self.base, self.tenant)
     }
+}
+
+/// Whether a tenant is named by its id, 8-4-4-4-12 digits of 16, and not by a domain or as `organizations`.
+fn is_id(tenant: &str) -> bool {
+    let groups = tenant.split('-');
+    let is_hex = |group: &str| group.bytes().all(|byte| byte.is_ascii_hexdigit());
+    groups.clone().all(is_hex) && groups.map(str::len).eq([8, 4, 4, 4, 12])
 }
 
 /// The `authorization_uri` of one challenge, or of several in one line.
@@ -314,11 +335,11 @@ impl<'m> Microsoft<'m> {
 
     /// A code of another authority, brought here by whoever mixed the two up, is not sent to this one (RFC 9207).
     fn check_issuer(&self, issuer: Option<String>) -> Result<(), Error> {
-        let Some(issuer) = issuer else { return Ok(()) };
-        let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
-        match origin(&issuer).is_some_and(|it| Some(it) == origin(&self.authority.base)) {
-            true => Ok(()),
-            false => Err(Error::OtherIssuer { issuer: visible_within(&issuer, SHOWN) }),
+        match issuer {
+            Some(issuer) if !self.authority.issues_as(&issuer) => {
+                Err(Error::OtherIssuer { issuer: visible_within(&issuer, SHOWN) })
+            }
+            _ => Ok(()),
         }
     }
 

@@ -144,6 +144,51 @@ fn a_code_of_another_authority_is_not_redeemed() {
 }
 
 #[test]
+fn an_issuer_is_the_tenants_as_it_is_written() {
+    const ID: &str = "4d5eec41-5e32-464f-a026-2af287746f91";
+    const BASE: &str = "https://login.microsoftonline.com";
+    let own = format!("{BASE}/{ID}/v2.0");
+    for tenant in [ID, &ID.to_uppercase(), "organizations", NO_TENANT, "contoso.com"] {
+        let authority = Authority::new(BASE, tenant).unwrap();
+        assert!(authority.issues_as(&own), "{tenant}");
+        for issuer in [
+            "",
+            BASE,
+            &format!("{own}/"),
+            &format!("{BASE}/{ID}"),
+            &format!("{BASE}/{ID}/v1.0"),
+            &format!("{BASE}//{ID}/v2.0"),
+            &format!("{BASE}:443/{ID}/v2.0"),
+            &format!("{BASE}/organizations/v2.0"),
+            &format!("{BASE}/contoso.com/v2.0"),
+            &format!("{BASE}/{ID}/../{ID}/v2.0"),
+            &format!("{BASE}/{ID}/v2.0?x"),
+            &format!("{BASE}.evil.example/{ID}/v2.0"),
+            &format!("https://evil.example/{ID}/v2.0"),
+            &format!("http://login.microsoftonline.com/{ID}/v2.0"),
+            &format!("HTTPS://login.microsoftonline.com/{ID}/v2.0"),
+        ] {
+            assert!(!authority.issues_as(issuer), "{tenant}: {issuer}");
+        }
+    }
+    let other = format!("{BASE}/11111111-2222-3333-4444-555555555555/v2.0");
+    assert!(!Authority::new(BASE, ID).unwrap().issues_as(&other), "it is another tenant's");
+    assert!(Authority::new(BASE, "organizations").unwrap().issues_as(&other));
+}
+
+#[test]
+fn a_challenge_that_is_refused_is_not_tried_again_in_plain() {
+    let world = World::new();
+    world.double.microsoft().refuse(double::Step::Answer, 50_147);
+    let error = world.sign_in().unwrap_err().to_string();
+    let said = "Microsoft refused the sign-in: it did not accept how git vsts asked (AADSTS50147)";
+    assert_eq!(error, said);
+    let asked = world.double.requests();
+    let asked = asked.iter().filter(|it| it.to_string().contains("/authorize")).count();
+    assert_eq!((asked, world.double.microsoft().redemptions()), (1, vec![]));
+}
+
+#[test]
 fn what_is_no_token_is_none_and_is_not_shown() {
     let good = json!({"token_type": "Bearer", "access_token": "hunter2", "expires_in": 3600});
     for (field, value) in [
