@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::Context;
+use super::{Context, Environment};
 use crate::error::{Error, Kind};
 use crate::http::{Client, Limits};
 use crate::signin::microsoft::{CLIENT, LOGIN_URL};
@@ -75,14 +75,7 @@ impl Context {
 
     /// Whether there is a browser for whoever sits here: not over SSH, where it would open elsewhere or as text.
     pub fn has_browser(&self) -> bool {
-        let is_set = |name: &str| self.environment.raw(name).is_some();
-        if is_set("BROWSER") {
-            return true;
-        }
-        let is_remote = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].into_iter().any(is_set);
-        let is_desktop = cfg!(any(windows, target_os = "macos"))
-            || ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].into_iter().any(is_set);
-        is_desktop && !is_remote
+        has_browser(&self.environment, windows_programs_run)
     }
 
     /// Opens an address in the browser of whoever sits here.
@@ -108,7 +101,58 @@ impl Context {
     }
 }
 
+/// `windows_programs_run` is asked below Windows' subsystem for Linux alone.
+fn has_browser(environment: &Environment, windows_programs_run: impl Fn() -> bool) -> bool {
+    let is_set = |name: &str| environment.raw(name).is_some();
+    if is_set("BROWSER") {
+        return true;
+    }
+    let is_remote = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].into_iter().any(is_set);
+    let is_desktop = cfg!(any(windows, target_os = "macos"))
+        || ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(is_set)
+        || (is_set("WSL_DISTRO_NAME") && windows_programs_run());
+    is_desktop && !is_remote
+}
+
+/// Whether a program of Windows can be started from its subsystem for Linux, which can be switched off ("Working across
+/// file systems", learn.microsoft.com). The webbrowser crate looks at the same file, and without it starts none.
+fn windows_programs_run() -> bool {
+    std::fs::read_to_string("/proc/sys/fs/binfmt_misc/WSLInterop")
+        .is_ok_and(|state| state.contains("enabled"))
+}
+
 fn parsed(url: &str) -> Result<Url, Error> {
     // Overrides were looked at when the context was made.
     Url::parse(url).map_err(|error| Error::new(Kind::Usage, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_where_somebody_sits_in_front_of_it() {
+        let is_own = cfg!(any(windows, target_os = "macos"));
+        let ssh = ("SSH_CONNECTION", "203.0.113.1 50000 203.0.113.2 22");
+        let (display, wayland) = (("DISPLAY", ":0"), ("WAYLAND_DISPLAY", "wayland-0"));
+        let wsl = ("WSL_DISTRO_NAME", "Debian");
+        let table: [(&[_], bool, bool); 11] = [
+            (&[], true, is_own),
+            (&[display], false, true),
+            (&[wayland], false, true),
+            (&[("DISPLAY", "")], false, is_own),
+            (&[wsl], true, true),
+            (&[wsl], false, is_own),
+            (&[wsl, display], false, true),
+            (&[ssh, display], true, false),
+            (&[("SSH_TTY", "/dev/pts/0"), wsl], true, false),
+            (&[ssh, ("BROWSER", "w3m")], false, true),
+            (&[("BROWSER", "wslview"), wsl], false, true),
+        ];
+        for (variables, windows_programs_run, expected) in table {
+            let environment = Environment::from_pairs(variables.iter().copied());
+            let found = has_browser(&environment, || windows_programs_run);
+            assert_eq!(found, expected, "{variables:?}, {windows_programs_run}");
+        }
+    }
 }
