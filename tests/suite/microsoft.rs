@@ -120,6 +120,7 @@ fn a_capped_life_is_asked_for_once_more_and_shorter() {
     assert_data_eq!(web(&sandbox, &[]).to_string(), str![[r#"
 --- stderr
 Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Asking for 7 days in place of 30: the policies of contoso want a token that ends sooner
 Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
 git uses it too: set in /home/.gitconfig
 [exit 0]

@@ -277,7 +277,12 @@ fn token(
     };
     let wanted = days.unwrap_or(DAYS);
     match make(wanted) {
-        Err(NotMade::TooLong { .. }) if wanted > FEWER_DAYS => make(FEWER_DAYS),
+        Err(error @ NotMade::TooLong { .. }) if wanted > FEWER_DAYS => {
+            context
+                .ui
+                .status(format_args!("Asking for {FEWER_DAYS} days in place of {wanted}: {error}"));
+            make(FEWER_DAYS)
+        }
         made => made,
     }
 }
