@@ -369,3 +369,92 @@ fn with_identity<T>(
         wait: &wait,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use double::{Answer, Double, Rule};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::context::{Clock, Environment};
+    use crate::http::{Client, Settings};
+    use crate::signin::microsoft::CLIENT;
+    use crate::ui::{self, Ui};
+
+    /// A clock that is not waited for.
+    #[derive(Clone, Default)]
+    struct Skipped(Arc<Mutex<Duration>>);
+
+    impl Clock for Skipped {
+        fn now(&self) -> Timestamp {
+            Timestamp::now()
+        }
+
+        fn sleep(&self, duration: Duration) {
+            *self.0.lock().unwrap() += duration;
+        }
+    }
+
+    /// What is said while a code is waited for, and for how long that is.
+    fn wait_for_code(double: &Double) -> (String, Duration) {
+        let clock = Skipped::default();
+        let settings = ui::Settings { no_input: true, ..ui::Settings::default() };
+        let ui = Ui::captured(settings, Vec::new());
+        let environment = Environment::from_pairs::<String, String>([]);
+        let context = Context::new(ui, environment, Box::new(clock.clone()), "/".into()).unwrap();
+        let client = Client::new(&Settings { plain: true, ..Settings::default() }).unwrap();
+        let authority = Authority::new(double.url(), "organizations").unwrap();
+        let now = || context.clock.now();
+        let microsoft = Microsoft::new(&client, &authority, CLIENT, &now).unwrap();
+        if let Err(error) = by_code(&context, &microsoft) {
+            error.print(&context.ui);
+        }
+        let said = context.ui.captured_stderr().replace(double.url(), "https://azure");
+        let host = double.url().trim_start_matches("http://");
+        let waited = *clock.0.lock().unwrap();
+        (said.replace(host, "azure"), waited)
+    }
+
+    #[test]
+    fn a_network_that_is_gone_is_told_once_while_a_code_is_waited_for() {
+        let double = Double::start();
+        double.organization("contoso").person("ada@contoso.com", "Ada Lovelace");
+        double.microsoft().next_user_code("ABCD-EFGH").approves_after(0, "ada@contoso.com");
+        double.answer(Rule::any("…/oauth2/v2.0/token").times(2), Answer::reset());
+        let (said, waited) = wait_for_code(&double);
+        snapbox::assert_data_eq!(
+            said,
+            snapbox::str![[r#"
+On any device, open https://azure/common/oauth2/deviceauth
+and type the code ABCD-EFGH
+Do so only if you have started this yourself.
+the connection to azure was cut; trying again as long as the code is good
+
+"#]]
+        );
+        assert_eq!(waited, Duration::from_secs(10 + 20));
+    }
+
+    #[test]
+    fn a_code_that_nobody_uses_may_be_blocked_and_that_is_told_after_a_minute() {
+        let double = Double::start();
+        double.organization("contoso").person("ada@contoso.com", "Ada Lovelace");
+        double.microsoft().next_user_code("ABCD-EFGH").blocks_devices();
+        let (said, waited) = wait_for_code(&double);
+        snapbox::assert_data_eq!(
+            said,
+            snapbox::str![[r#"
+On any device, open https://azure/common/oauth2/deviceauth
+and type the code ABCD-EFGH
+Do so only if you have started this yourself.
+Nobody has used the code yet. Where the other device says that it is not allowed, press Ctrl-C and sign in with `--web`
+error: nobody used the code within 15 minutes
+hint: sign in again; where the other device says that it is not allowed, use `--web`
+
+"#]]
+        );
+        assert_eq!(waited.as_secs_f64().round(), 900.0);
+    }
+}
