@@ -736,6 +736,139 @@ git uses it too: set in /home/.gitconfig
     assert_eq!(sandbox.azure.organization("fabrikam").tokens_made().len(), 1);
 }
 
+/// What is kept of a Microsoft sign-in itself to `fabrikam`, which is chosen from those of the account.
+fn choose_fabrikam(sandbox: &Sandbox, browsers: usize) -> String {
+    let mut browser = sandbox.browser(ADA);
+    let mut dialogue = sandbox.on_terminal(["login", "--credential", "entra"]);
+    dialogue = dialogue.expect("Organization (list yours):").answer("");
+    for _ in 1..browsers {
+        browser.join().unwrap();
+        browser = sandbox.browser(ADA);
+    }
+    let (shown, status) = dialogue.expect("Organization:").press("\u{1b}[B\r").end();
+    browser.join().unwrap();
+    assert_eq!(status, 0, "{shown}");
+    shown
+}
+
+#[test]
+fn an_organization_of_another_directory_is_signed_in_to_there_and_that_is_said() {
+    let sandbox = Sandbox::new();
+    let tenant = "11111111-2222-3333-4444-555555555555";
+    sandbox.azure.organization("fabrikam").tenant(tenant).person(ADA, "Ada Lovelace");
+    assert_data_eq!(choose_fabrikam(&sandbox, 2), str![[r#"
+? Organization: list yours
+Opening https://azure/organizations/oauth2/v2.0/authorize?… (or visit it yourself)
+? Organization: fabrikam
+fabrikam is in another directory: sign in there too
+Opening https://azure/11111111-2222-3333-4444-555555555555/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to fabrikam as ada@contoso.com; kept the sign-in, which renews itself, in a file that only you can read
+git uses it too: set in /home/.gitconfig
+
+"#]].raw());
+    let kept = fs::read_to_string(sandbox.credentials()).unwrap();
+    assert!(kept.contains(&format!("\"tenant\":\"{tenant}\"")), "{kept}");
+}
+
+#[test]
+fn a_sign_in_is_kept_as_one_of_the_organizations_directory() {
+    let sandbox = Sandbox::new();
+    let tenant = "11111111-2222-3333-4444-555555555555";
+    sandbox.contoso().tenant(tenant);
+    sandbox.azure.organization("fabrikam").tenant(tenant).person(ADA, "Ada Lovelace");
+    choose_fabrikam(&sandbox, 1);
+    let kept = fs::read_to_string(sandbox.credentials()).unwrap();
+    assert!(kept.contains(&format!("\"tenant\":\"{tenant}\"")), "{kept}");
+}
+
+#[test]
+fn what_can_not_be_kept_as_it_is_wanted_is_refused_before_anybody_signs_in() {
+    let sandbox = Sandbox::new();
+    let set = |name: &str, value: &str| {
+        let _ = sandbox.git(["config", "--global", name, value]);
+    };
+    let run = |arguments: &[&str]| {
+        sandbox.run([&["login", "contoso", "--web"], arguments].concat()).to_string()
+    };
+    assert_data_eq!(
+        run(&["--credential", "entra", "--expires", "7"]),
+        str![[r#"
+--- stderr
+error: `--expires` is for a token, and none is made with `--credential entra`
+hint: leave one of the two out
+[exit 2]
+
+"#]]
+        .raw()
+    );
+    set("vsts.credential", "entra");
+    assert_data_eq!(
+        run(&["--expires", "7"]),
+        str![[r#"
+--- stderr
+error: `--expires` is for a token, and none is made since `vsts.credential` is `entra`
+hint: make a token this time, `--credential pat`, or leave `--expires` out
+[exit 2]
+
+"#]]
+        .raw()
+    );
+    sandbox.set("GIT_VSTS_STORE", "none");
+    assert_data_eq!(run(&["--credential", "pat"]), str![[r#"
+--- stderr
+error: the store is `none`: a token would be made that nobody could use or revoke
+hint: sign in without one, `--credential entra`, or see `GIT_VSTS_STORE` and `git config --show-origin vsts.store`
+[exit 2]
+
+"#]].raw());
+    set("vsts.credential", "pat");
+    assert_data_eq!(run(&[]), str![[r#"
+--- stderr
+error: the store is `none`: a token would be made that nobody could use or revoke
+hint: sign in without one, `--credential entra`, or see `GIT_VSTS_STORE` and `git config --show-origin vsts.store`
+[exit 2]
+
+"#]].raw());
+    set("vsts.credential", "auto");
+    assert_data_eq!(
+        run(&["--expires", "7"]),
+        str![[r#"
+--- stderr
+error: `--expires` is for a token, and none is made since the store is `none`
+hint: leave `--expires` out, or see `GIT_VSTS_STORE`
+[exit 2]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(asked(&sandbox), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_proxy_answers_is_not_taken_for_the_organization() {
+    let sandbox = Sandbox::new();
+    let rule = || double::Rule::any("/contoso/_apis/connectionData");
+    let denied = double::Answer::title("Blocked by the proxy");
+    sandbox.azure.answer(rule().times(1), denied.with_status(404));
+    let output = sandbox.run(["login", "contoso", "--web"]);
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+error: azure does not say where its accounts sign in: it answered with status 404: Blocked by the proxy
+hint: something on the way may have answered in its place: check the network and the proxy
+[exit 5]
+
+"#]].raw());
+    sandbox.azure.answer(rule().times(1), double::Answer::throttled(600));
+    let output = sandbox.run(["login", "contoso", "--web"]);
+    assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+error: azure asks for fewer requests: The request has been canceled: Request was blocked due to exceeding usage of resource 'Concurrency' in namespace 'User' (TF400733)
+hint: try again in 600 s
+[exit 5]
+
+"#]].raw());
+}
+
 #[test]
 fn on_a_terminal_it_is_asked_how() {
     let sandbox = Sandbox::new();

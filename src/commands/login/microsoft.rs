@@ -28,17 +28,22 @@ pub(super) fn sign_in(
     organization: &Organization,
     wish: &Wish,
 ) -> Result<Proved, Error> {
-    if let Some((entra, account)) = wish.signed_in.clone() {
-        match make(context, organization, wish, entra, account.as_deref()) {
-            // It is good, but of another directory than the organization's.
-            Err(error) if error.is_refused_sign_in() => {}
-            made => return made,
-        }
-    }
+    // Before anybody is asked for anything.
+    let keep = kept(context, wish.keep)?;
     let authority = authority(context, organization, wish.tenant.as_deref())?;
+    let mut ready = wish.signed_in.clone().and_then(|signed_in| signed_in.of(&authority));
+    if wish.signed_in.is_some() && ready.is_none() {
+        context
+            .ui
+            .status(format_args!("{organization} is in another directory: sign in there too"));
+    }
     loop {
-        let (entra, account) = entra(context, &authority, wish.how)?;
-        let made = make(context, organization, wish, entra, account.as_deref());
+        let signed_in = match ready.take() {
+            Some(signed_in) => signed_in,
+            None => entra(context, &authority, wish.how)?,
+        };
+        let account = signed_in.account.clone();
+        let made = make(context, organization, keep, wish.days, signed_in);
         if made.is_err() {
             context.check_interrupted()?;
         }
@@ -56,8 +61,47 @@ pub(super) fn sign_in(
     }
 }
 
-/// A Microsoft sign-in, and whose it is.
-pub(super) type SignedIn = (Credential, Option<String>);
+/// What is kept of a Microsoft sign-in, with regard to where.
+///
+/// # Errors
+/// A token is wanted, and the store keeps none: it would go on being valid, and nobody would know it any more.
+pub(super) fn kept(context: &Context, keep: Keep) -> Result<Keep, Error> {
+    match (keep, context.store()?) {
+        (Keep::Auto, Store::None) => Ok(Keep::Entra),
+        (Keep::Pat, Store::None) => {
+            let message =
+                "the store is `none`: a token would be made that nobody could use or revoke";
+            Err(Error::message(Kind::Usage, message).hint(
+                "sign in without one, `--credential entra`, or see `GIT_VSTS_STORE` and `git config --show-origin vsts.store`",
+            ))
+        }
+        (keep, _) => Ok(keep),
+    }
+}
+
+/// A Microsoft sign-in.
+#[derive(Clone, Debug)]
+pub(super) struct SignedIn {
+    credential: Credential,
+    /// Whose it is.
+    account: Option<String>,
+    /// The id of the directory in which it was made.
+    tenant: Option<String>,
+}
+
+impl SignedIn {
+    /// The same, as one of an organization's directory, if it can be one: it was made where the account is at home, and
+    /// is to be renewed where the organization is.
+    fn of(mut self, authority: &Authority) -> Option<Self> {
+        if !self.tenant.as_deref().is_none_or(|tenant| authority.admits(tenant)) {
+            return None;
+        }
+        if let Credential::Entra(entra) = &mut self.credential {
+            authority.tenant().clone_into(&mut entra.tenant);
+        }
+        Some(self)
+    }
+}
 
 /// An organization that was chosen from those of an account.
 pub(super) struct Chosen {
@@ -70,16 +114,17 @@ pub(super) fn choose(context: &Context, how: How, tenant: Option<&str>) -> Resul
     let configured = context.configuration()?.trusted("vsts.tenant");
     let tenant = tenant.or(configured).unwrap_or("organizations");
     let authority = Authority::new(context.login_url(), tenant)?;
-    let (entra, account) = entra(context, &authority, how)?;
-    let names = with_identity(context, &entra, |identity| identity.organizations())??;
-    let who = account.as_deref().unwrap_or("this account");
+    let signed_in = entra(context, &authority, how)?;
+    let names =
+        with_identity(context, &signed_in.credential, |identity| identity.organizations())??;
+    let who = signed_in.account.as_deref().unwrap_or("this account");
     if names.is_empty() {
         return Err(Error::message(Kind::SignedOut, format!("{who} is in no organization"))
             .hint("make one at https://aex.dev.azure.com, or sign in with another account"));
     }
     let chosen = context.ui.choose("Organization", &names, 0, "ORG")?;
     let organization = context.service.organization(&names[chosen])?;
-    Ok(Chosen { organization, signed_in: (entra, account) })
+    Ok(Chosen { organization, signed_in })
 }
 
 /// Where the accounts of an organization sign in: the organization itself knows.
@@ -99,12 +144,8 @@ fn authority(
     Ok(Authority::of_organization(base, challenge.resource_tenant.as_deref(), &challenges)?)
 }
 
-/// The tokens of a sign-in, and whose they are.
-fn entra(
-    context: &Context,
-    authority: &Authority,
-    how: How,
-) -> Result<(Credential, Option<String>), Error> {
+/// Signs somebody in.
+fn entra(context: &Context, authority: &Authority, how: How) -> Result<SignedIn, Error> {
     let client = context.login_client()?;
     let client_id = context.client_id()?;
     let now = || context.clock.now();
@@ -113,8 +154,7 @@ fn entra(
         How::Device => by_code(context, &microsoft)?,
         _ => in_browser(context, &microsoft)?,
     };
-    let account = tokens.account.clone();
-    let entra = Credential::Entra(Entra {
+    let credential = Credential::Entra(Entra {
         refresh_token: tokens.refresh_token.unwrap_or_default(),
         access_token: Some(tokens.access_token),
         expires: Some(tokens.expires),
@@ -123,8 +163,8 @@ fn entra(
         tenant: authority.tenant().to_owned(),
         client: client_id,
     });
-    entra.secrets().for_each(|secret| context.ui.conceal(secret));
-    Ok((entra, account))
+    credential.secrets().for_each(|secret| context.ui.conceal(secret));
+    Ok(SignedIn { credential, account: tokens.account, tenant: tokens.tenant })
 }
 
 fn in_browser(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Error> {
@@ -201,15 +241,12 @@ fn by_code(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Error
 fn make(
     context: &Context,
     organization: &Organization,
-    wish: &Wish,
-    entra: Credential,
-    account: Option<&str>,
+    keep: Keep,
+    days: Option<u16>,
+    signed_in: SignedIn,
 ) -> Result<Proved, Error> {
-    let keep = match (wish.keep, context.store()?) {
-        // A token would go on being valid, and nobody would know it any more.
-        (Keep::Auto, Store::None) => Keep::Entra,
-        (keep, _) => keep,
-    };
+    let SignedIn { credential: entra, account, .. } = signed_in;
+    let account = account.as_deref();
     let mut why_no_token = None;
     // A token that was made and is not kept would go on being valid.
     let hold = context.hold()?;
@@ -217,7 +254,7 @@ fn make(
         Keep::Entra => entra.clone(),
         Keep::Auto | Keep::Pat => {
             let made = with_identity(context, &entra, |identity| {
-                token(context, organization, wish.days, identity)
+                token(context, organization, days, identity)
             })?;
             match made {
                 Ok(token) => Credential::Pat(token),
@@ -342,7 +379,8 @@ pub(in crate::commands) fn revoke(
         return Err(Error::message(Kind::SignedOut, message));
     }
     let authority = authority(context, organization, None)?;
-    let (entra, who) = entra(context, &authority, super::microsofts(context))?;
+    let SignedIn { credential: entra, account: who, .. } =
+        entra(context, &authority, super::microsofts(context))?;
     // The service does not say whose a token is that it does not find.
     if let Some(who) = who.filter(|who| !account.is_empty() && !who.eq_ignore_ascii_case(account)) {
         let message = format!("the token is of {account}, and {who} signed in");

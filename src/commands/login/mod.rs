@@ -86,6 +86,7 @@ impl Login {
             context.git()?;
             context.use_file();
         }
+        let keep = self.keep(context)?;
         let given = self.organization.as_deref();
         let (organization, how, signed_in) = match self.takes_a_token() {
             true => (names::organization(context, given, "ORG")?, None, None),
@@ -93,6 +94,7 @@ impl Login {
                 Some(organization) => (organization, None, None),
                 // Only Microsoft knows which there are, and only of who has signed in there.
                 None => {
+                    microsoft::kept(context, keep)?;
                     let how = if self.device { How::Device } else { microsofts(context) };
                     let chosen = microsoft::choose(context, how, self.tenant.as_deref())?;
                     (chosen.organization, Some(how), Some(chosen.signed_in))
@@ -106,10 +108,7 @@ impl Login {
                 None => self.how(context, &organization)?,
             },
             signed_in,
-            keep: match self.credential {
-                Some(keep) => keep,
-                None => configured_keep(context)?,
-            },
+            keep,
             days: self.expires,
             tenant: self.tenant.clone(),
             setup: if self.no_setup { Setup::Leave } else { Setup::Wire },
@@ -124,6 +123,33 @@ impl Login {
 
     fn takes_a_token(&self) -> bool {
         self.pat || self.pat_stdin
+    }
+
+    /// What is to be kept.
+    ///
+    /// # Errors
+    /// `--expires` says how long a token lives, and none will be made.
+    fn keep(&self, context: &Context) -> Result<Keep, Error> {
+        let keep = match self.credential {
+            Some(keep) => keep,
+            None => configured_keep(context)?,
+        };
+        if self.expires.is_none() {
+            return Ok(keep);
+        }
+        let (why, hint) = match (keep, self.credential, context.store()?) {
+            (Keep::Entra, Some(_), _) => ("with `--credential entra`", "leave one of the two out"),
+            (Keep::Entra, None, _) => (
+                "since `vsts.credential` is `entra`",
+                "make a token this time, `--credential pat`, or leave `--expires` out",
+            ),
+            (Keep::Auto, _, Store::None) => {
+                ("since the store is `none`", "leave `--expires` out, or see `GIT_VSTS_STORE`")
+            }
+            _ => return Ok(keep),
+        };
+        let message = format!("`--expires` is for a token, and none is made {why}");
+        Err(Error::message(Kind::Usage, message).hint(hint))
     }
 
     fn how(&self, context: &Context, organization: &Organization) -> Result<How, Error> {

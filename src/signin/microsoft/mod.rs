@@ -174,6 +174,12 @@ impl Authority {
         &self.tenant
     }
 
+    /// Whether a sign-in of the tenant with that id is one of this authority: any is where the account decides, or where
+    /// only a domain is known.
+    pub fn admits(&self, tenant: &str) -> bool {
+        !is_id(&self.tenant) || self.tenant == tenant
+    }
+
     /// The URL below which all of it is.
     pub fn base(&self) -> &str {
         &self.base
@@ -187,10 +193,7 @@ impl Authority {
             .strip_prefix(&*self.base)
             .and_then(|rest| rest.strip_prefix('/'))
             .and_then(|rest| rest.strip_suffix("/v2.0"));
-        tenant.is_some_and(|tenant| match is_id(&self.tenant) {
-            true => tenant == self.tenant,
-            false => is_id(tenant),
-        })
+        tenant.is_some_and(|tenant| is_id(tenant) && self.admits(tenant))
     }
 
     fn endpoint(&self, name: &str) -> String {
@@ -226,6 +229,8 @@ pub struct Tokens {
     pub expires: Timestamp,
     /// How Microsoft names the account, if it did.
     pub account: Option<String>,
+    /// The id of the tenant in which it was signed in, if that was said.
+    pub tenant: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -396,13 +401,15 @@ impl<'m> Microsoft<'m> {
             return None;
         }
         let refresh_token = answer.refresh_token().map(RefreshToken::secret);
-        let account = answer.extra_fields().id_token.as_deref().and_then(account_of);
+        let (account, tenant) =
+            answer.extra_fields().id_token.as_deref().and_then(whose).unwrap_or_default();
         let lifetime = answer.expires_in().unwrap_or(Duration::from_secs(3600));
         Some(Tokens {
             access_token: access_token.clone().into(),
             refresh_token: refresh_token.filter(|it| may_be(it)).map(|it| it.clone().into()),
             expires: (self.now)().checked_add(lifetime).unwrap_or(Timestamp::MAX),
             account,
+            tenant,
         })
     }
 
@@ -469,19 +476,22 @@ fn random() -> SecretString {
     URL_SAFE_NO_PAD.encode(bytes.as_slice()).into()
 }
 
-/// The account that an id token is of. It came from the token endpoint itself, so its signature need not be looked at
-/// (OpenID Connect Core 1.0, section 3.1.3.7, rule 6), and it is shown alone.
-fn account_of(id_token: &str) -> Option<String> {
+/// The account that an id token is of, and the id of its tenant. It came from the token endpoint itself, so its signature need not be looked at
+/// (OpenID Connect Core 1.0, section 3.1.3.7, rule 6), and what it says opens nothing.
+fn whose(id_token: &str) -> Option<(Option<String>, Option<String>)> {
     #[derive(Deserialize)]
     struct Claims {
         preferred_username: Option<String>,
         upn: Option<String>,
         email: Option<String>,
+        tid: Option<String>,
     }
     let claims = URL_SAFE_NO_PAD.decode(id_token.split('.').nth(1)?).ok()?;
     let claims: Claims = serde_json::from_slice(&claims).ok()?;
-    let name = claims.preferred_username.or(claims.upn).or(claims.email)?;
-    Some(visible_within(&name, SHOWN)).filter(|name| !name.is_empty())
+    let name = claims.preferred_username.or(claims.upn).or(claims.email);
+    let name = name.map(|name| visible_within(&name, SHOWN)).filter(|name| !name.is_empty());
+    let tenant = claims.tid.map(|id| id.to_ascii_lowercase()).filter(|id| is_id(id));
+    Some((name, tenant))
 }
 
 #[cfg(test)]
