@@ -570,6 +570,39 @@ mod tests {
     }
 
     #[test]
+    fn whoever_sends_too_slowly_is_cut() {
+        let listener = open();
+        let mut head = connect(listener.port);
+        head.write_all(b"GET /?code=x HTTP/1.1\r\nHost: loc").unwrap();
+        let mut body = connect(listener.port);
+        let whole = post(&format!("code=c&state={STATE}"));
+        let request = whole.replace("PORT", &listener.port.to_string());
+        body.write_all(&request.as_bytes()[..request.len() - 1]).unwrap();
+        let (mut head_said, mut body_said) = (String::new(), String::new());
+        // The time limit of reading is far longer than theirs.
+        head.read_to_string(&mut head_said).unwrap();
+        body.read_to_string(&mut body_said).unwrap();
+        assert!([0, 408].contains(&status(&head_said)), "{head_said}");
+        assert_eq!(status(&body_said), 408, "{body_said}");
+        assert!(listener.wait(Duration::ZERO).is_err(), "half an answer was taken");
+    }
+
+    #[test]
+    fn a_second_answer_changes_nothing() {
+        let listener = open();
+        let port = listener.port;
+        let first = thread::spawn(move || ask(port, &post(&format!("code=one&state={STATE}"))));
+        let Answer::Code { code, .. } = listener.wait(LIMIT).unwrap() else { panic!() };
+        for second in ["code=two", "error=access_denied"] {
+            assert_eq!(status(&ask(port, &post(&format!("{second}&state={STATE}")))), 410);
+        }
+        assert_eq!(code.expose_secret(), "one");
+        assert!(listener.wait(Duration::ZERO).is_err());
+        listener.show("Signed in", "");
+        assert_eq!(status(&first.join().unwrap()), 200);
+    }
+
+    #[test]
     fn it_is_heard_by_both_addresses_of_loopback_and_no_other() {
         let listener = open();
         assert_eq!(listener.redirect_uri(), format!("http://localhost:{}", listener.port));

@@ -323,6 +323,20 @@ fn what_will_not_be_better_later_ends_the_wait_for_a_code() {
 }
 
 #[test]
+fn a_policy_that_refuses_a_code_is_told_by_its_number() {
+    for (code, said) in [
+        (53_003, "a policy of the organization (conditional access) forbids it (AADSTS53003)"),
+        (70_043, "the sign-in was revoked, or has ended (AADSTS70043)"),
+        (50_076, "the account has to sign in anew, with a second factor (AADSTS50076)"),
+    ] {
+        let world = World::new();
+        world.double.microsoft().refuse(double::Step::Poll, code);
+        let told = shown(world.by_code().0);
+        assert_eq!(told, format!("Microsoft refused the sign-in: {said}"));
+    }
+}
+
+#[test]
 fn a_clock_that_is_set_meanwhile_ends_no_code() {
     let world = World::new();
     world.double.microsoft().approves_after(3, ADA);
