@@ -291,12 +291,18 @@ impl<'m> Microsoft<'m> {
     /// # Errors
     /// [`Error::Loopback`]
     pub fn begin(&self) -> Result<Attempt, Error> {
-        // Each try has its own (RFC 9700, section 2.1.1); both are 32 bytes of the system's generator.
+        // Each try has its own, and a verifier too (RFC 9700, section 2.1.1); both are 32 bytes of the system's generator.
         let state = random();
-        let verifier = random();
         let listener = Listener::open(state.clone())?;
         let redirect = RedirectUrl::new(listener.redirect_uri())
             .map_err(|_| Error::UnknownHost { host: listener.redirect_uri() })?;
+        let (url, verifier) = self.question(&redirect, &state);
+        Ok(Attempt { url, listener, redirect, verifier })
+    }
+
+    /// The page that asks the person, and what proves later that it was asked for here (RFC 7636).
+    fn question(&self, redirect: &RedirectUrl, state: &SecretString) -> (Url, SecretString) {
+        let verifier = random();
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(
             verifier.expose_secret().to_owned(),
         ));
@@ -305,12 +311,12 @@ impl<'m> Microsoft<'m> {
             .authorize_url(|| CsrfToken::new(state.expose_secret().to_owned()))
             .add_scopes(scopes())
             .set_pkce_challenge(challenge)
-            .set_redirect_uri(std::borrow::Cow::Borrowed(&redirect))
+            .set_redirect_uri(std::borrow::Cow::Borrowed(redirect))
             // In a form the code is in no address, and so in no history (RFC 9700, section 4.3.1).
             .add_extra_param("response_mode", "form_post")
             .add_extra_param("prompt", "select_account")
             .url();
-        Ok(Attempt { url, listener, redirect, verifier })
+        (url, verifier)
     }
 
     /// Waits for the browser's answer and exchanges it. The page in the browser waits for [`Landed::show`].

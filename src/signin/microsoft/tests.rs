@@ -13,6 +13,9 @@ use crate::http::Settings;
 const ADA: &str = "ada@contoso.com";
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How long it is waited between two polls, in seconds, and what kept the last one from being answered.
+type Pause = (u64, Option<String>);
+
 /// Microsoft, one account, and a clock.
 struct World {
     double: Double,
@@ -57,7 +60,7 @@ impl World {
     }
 
     /// The same, with what was told of each.
-    fn by_code_with_trouble(&self) -> (Result<Tokens, Error>, Vec<(u64, Option<String>)>) {
+    fn by_code_with_trouble(&self) -> (Result<Tokens, Error>, Vec<Pause>) {
         let pauses: RefCell<Vec<_>> = RefCell::default();
         let tokens = self.with(|microsoft| {
             let code = microsoft.device_code()?;
@@ -82,38 +85,57 @@ fn shown<T>(result: Result<T, Error>) -> String {
     result.map(drop).map_err(|error| error.to_string()).unwrap_err()
 }
 
+/// The one parameter of that name, or nothing.
+fn parameter(url: &Url, name: &str) -> String {
+    let mut pairs = url.query_pairs().filter(|(met, _)| met == name);
+    let value = pairs.next().map(|(_, value)| value.into_owned());
+    assert!(pairs.next().is_none(), "{name} twice");
+    value.unwrap_or_default()
+}
+
 #[test]
-fn each_try_asks_with_a_state_and_a_challenge_of_its_own() {
+fn each_try_asks_with_a_state_of_its_own_for_an_answer_in_a_form() {
     let world = World::new();
-    let (mut states, mut challenges) = (BTreeSet::new(), BTreeSet::new());
+    let mut states = BTreeSet::new();
     world.with(|microsoft| {
-        for _ in 0..1000 {
+        for _ in 0..20 {
             let attempt = microsoft.begin().unwrap();
-            let get = |name: &str| {
-                let mut pairs = attempt.url.query_pairs().filter(|(met, _)| met == name);
-                let value = pairs.next().map(|(_, value)| value.into_owned());
-                assert!(pairs.next().is_none(), "{name} twice");
-                value.unwrap_or_default()
-            };
-            assert_eq!(get("client_id"), CLIENT);
-            assert_eq!(get("response_type"), "code");
-            assert_eq!(get("response_mode"), "form_post");
-            assert_eq!(get("prompt"), "select_account");
-            assert_eq!(get("code_challenge_method"), "S256");
-            assert_eq!(get("redirect_uri"), attempt.listener.redirect_uri());
-            assert_eq!(get("scope"), SCOPES.join(" "));
-            assert_eq!(get("client_secret"), "");
-            // RFC 7636, section 4.1.
-            let verifier = attempt.verifier.expose_secret();
-            let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-            assert!((43..=128).contains(&verifier.len()) && verifier.bytes().all(is_unreserved));
-            assert!(!attempt.url.as_str().contains(attempt.verifier.expose_secret()));
-            states.insert(get("state"));
-            challenges.insert(get("code_challenge"));
+            for (name, expected) in [
+                ("client_id", CLIENT),
+                ("response_type", "code"),
+                ("response_mode", "form_post"),
+                ("prompt", "select_account"),
+                ("code_challenge_method", "S256"),
+                ("redirect_uri", &attempt.listener.redirect_uri()),
+                ("scope", &SCOPES.join(" ")),
+                ("client_secret", ""),
+            ] {
+                assert_eq!(parameter(&attempt.url, name), expected, "{name}");
+            }
+            states.insert(parameter(&attempt.url, "state"));
         }
     });
-    assert_eq!((states.len(), challenges.len()), (1000, 1000));
+    assert_eq!(states.len(), 20);
     assert!(states.iter().all(|state| state.len() == 43));
+}
+
+#[test]
+fn each_try_proves_itself_by_a_verifier_of_its_own() {
+    let world = World::new();
+    let redirect = RedirectUrl::new("http://localhost:1".to_owned()).unwrap();
+    let mut challenges = BTreeSet::new();
+    world.with(|microsoft| {
+        for _ in 0..1000 {
+            let (url, verifier) = microsoft.question(&redirect, &random());
+            let verifier = verifier.expose_secret();
+            // RFC 7636, section 4.1.
+            let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+            assert!((43..=128).contains(&verifier.len()) && verifier.bytes().all(is_unreserved));
+            assert!(!url.as_str().contains(verifier), "it is told before its time");
+            challenges.insert(parameter(&url, "code_challenge"));
+        }
+    });
+    assert_eq!(challenges.len(), 1000);
 }
 
 #[test]
