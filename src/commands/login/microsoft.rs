@@ -493,6 +493,7 @@ hint: sign in again; where the other device says that it is not allowed, use `--
 
 "#]]
         );
-        assert_eq!(waited.as_secs_f64().round(), 900.0);
+        // What the requests took is part of the fifteen minutes.
+        assert!((800..=900).contains(&waited.as_secs()), "{waited:?}");
     }
 }

@@ -85,6 +85,11 @@ fn shown<T>(result: Result<T, Error>) -> String {
     result.map(drop).map_err(|error| error.to_string()).unwrap_err()
 }
 
+/// Whether pauses add up to the fifteen minutes of a code, of which what the requests took is part.
+fn is_the_lifetime(pauses: &[u64]) -> bool {
+    (800..=900).contains(&pauses.iter().sum::<u64>())
+}
+
 /// The one parameter of that name, or nothing.
 fn parameter(url: &Url, name: &str) -> String {
     let mut pairs = url.query_pairs().filter(|(met, _)| met == name);
@@ -284,7 +289,7 @@ fn a_code_that_nobody_uses_ends_with_its_time() {
     world.double.microsoft().poll_interval(Some(60)).blocks_devices();
     let (tokens, pauses) = world.by_code();
     assert_eq!(shown(tokens), "nobody used the code within 15 minutes");
-    assert_eq!(pauses.iter().sum::<u64>(), 900);
+    assert!(is_the_lifetime(&pauses), "{pauses:?}");
 }
 
 #[test]
@@ -308,7 +313,7 @@ fn a_network_that_is_gone_is_asked_more_seldom_until_the_code_ends() {
     assert!(matches!(tokens, Err(Error::Http(http::Error::Cut { .. }))), "{tokens:?}");
     let seconds: Vec<u64> = pauses.iter().map(|(seconds, _)| *seconds).collect();
     assert_eq!(seconds[..6], [10, 20, 40, 60, 60, 60]);
-    assert_eq!(seconds.iter().sum::<u64>(), 900);
+    assert!(is_the_lifetime(&seconds), "{seconds:?}");
     assert!(pauses.iter().all(|(_, trouble)| trouble.is_some()));
     // One that comes back is found, and asked no sooner than before.
     let world = World::new();
