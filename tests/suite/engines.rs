@@ -2,7 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
 
+use double::{Answer, Rule};
+use rustix::process::{Pid, Signal, kill_process};
 use snapbox::{IntoData as _, assert_data_eq, str};
 
 use crate::sandbox::{Output, Sandbox};
@@ -530,4 +534,48 @@ hint: check the network, then run the same command again
 
 "#]].raw());
     assert_eq!(sandbox.git(["rev-parse", "--abbrev-ref", "main@{upstream}"]), "ssh/main");
+}
+
+#[test]
+fn a_signal_in_the_middle_ends_at_once_and_what_it_left_is_told() {
+    let mut shown = String::new();
+    for (path, signal, status) in [
+        ("…/info/refs", Signal::INT, 2),
+        ("…/info/refs", Signal::TERM, 15),
+        ("…/git-receive-pack", Signal::INT, 2),
+        ("…/git-receive-pack", Signal::TERM, 15),
+    ] {
+        let sandbox = connected();
+        sandbox.azure.answer(Rule::any(path), Answer::silent());
+        let program = sandbox.program();
+        let mut command = sandbox.command(&program, ["push"], &sandbox.work());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let path = path.trim_start_matches('…');
+        while !sandbox.requests().iter().any(|request| request.contains(path)) {
+            assert_eq!(child.try_wait().unwrap(), None);
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.signal(), Some(status));
+        shown.push_str(&format!("{path}\n{}", String::from_utf8(output.stderr).unwrap()));
+        assert_eq!(server(&sandbox), "");
+        assert_eq!(sandbox.git(["status", "--porcelain"]), "");
+        assert_eq!(sandbox.git(["for-each-ref", "refs/remotes"]), "");
+    }
+    assert_data_eq!(
+        shown,
+        str![[r#"
+/info/refs
+error: interrupted; nothing was changed at the server
+/info/refs
+error: interrupted; nothing was changed at the server
+/git-receive-pack
+error: interrupted before the server answered; the same command again tells what it did
+/git-receive-pack
+error: interrupted before the server answered; the same command again tells what it did
+
+"#]]
+        .raw()
+    );
 }

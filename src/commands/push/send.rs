@@ -112,8 +112,9 @@ fn push_once(
     let progress = context.ui.progress("Counting objects");
     let mut on = |event: Event<'_>| {
         if matches!(event, Event::Sent) {
-            last_words
-                .change("interrupted; whether the server took the push tells the same command");
+            last_words.change(
+                "interrupted before the server answered; the same command again tells what it did",
+            );
         }
         show(context, &progress, event);
     };
