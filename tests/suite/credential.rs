@@ -545,7 +545,7 @@ fn what_was_refused_is_forgotten_and_nothing_else() {
 #[test]
 fn an_access_token_that_was_refused_leaves_what_renews_it() {
     let path = "protocol=https\nhost=dev.azure.com\npath=contoso\n";
-    let rest = "https://dev.azure.com/contoso {\"account\":\"ada@contoso.com\",\"client\":\"c\",\"kind\":\"entra\",\"refresh_token\":\"the-refresh-token\",\"tenant\":\"t\"}\n";
+    let rest = "https://dev.azure.com/contoso {\"account\":\"ada@contoso.com\",\"client\":\"c\",\"kind\":\"entra\",\"previous\":\"uby9Z8Gb_H_x4fPjwNzguw\",\"refresh_token\":\"the-refresh-token\",\"tenant\":\"t\"}\n";
     for (stdin, left) in [
         (format!("{path}username=ada@contoso.com\npassword=the-access-token\n"), rest),
         (format!("authtype=Bearer\ncredential=the-access-token\n{path}"), rest),
