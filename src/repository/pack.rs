@@ -151,10 +151,12 @@ impl Repository {
     ) -> Result<Option<Vec<Object>>, Error> {
         let mut missing = Missing { seen: had.iter().copied().collect(), found: Vec::new(), limit };
         let mut walk = self.inner.revwalk()?;
-        for id in wanted {
+        'wanted: for id in wanted {
             let mut object = self.inner.find_object(*id, None)?;
             while object.kind() == Some(ObjectType::Tag) {
-                missing.add(object.id(), None);
+                if !missing.add(object.id(), None) {
+                    continue 'wanted;
+                }
                 object = object.into_tag().map_err(|_| not_a("tag"))?.target()?;
             }
             match object.kind() {
@@ -163,7 +165,7 @@ impl Repository {
                     let tree = object.into_tree().map_err(|_| not_a("tree"))?;
                     missing.add_tree(self, tree, &[])?;
                 }
-                _ => missing.add(object.id(), None),
+                _ => drop(missing.add(object.id(), None)),
             }
         }
         for id in had {
@@ -394,10 +396,13 @@ impl Missing {
         self.found.len() > self.limit
     }
 
-    fn add(&mut self, id: Oid, name: Option<&str>) {
-        if self.seen.insert(id) {
+    /// Whether it was not known before.
+    fn add(&mut self, id: Oid, name: Option<&str>) -> bool {
+        let is_new = self.seen.insert(id);
+        if is_new {
             self.found.push(Object { id, name: name.map(str::to_owned) });
         }
+        is_new
     }
 
     /// Adds a tree and what is below it, but for what is at the same place in one of others.
@@ -440,5 +445,194 @@ impl Missing {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use git2::{Signature, Time};
+
+    use super::*;
+
+    /// A repository whose history is made by chance, always alike for the same seed.
+    struct Made {
+        _folder: tempfile::TempDir,
+        repository: Repository,
+        chance: u64,
+    }
+
+    impl Made {
+        fn new(seed: u64) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let inner = git2::Repository::init_bare(folder.path()).unwrap();
+            let chance = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            Self { _folder: folder, repository: Repository { inner }, chance }
+        }
+
+        /// A number below `end` (Marsaglia, "Xorshift RNGs").
+        fn below(&mut self, end: usize) -> usize {
+            self.chance ^= self.chance << 13;
+            self.chance ^= self.chance >> 7;
+            self.chance ^= self.chance << 17;
+            usize::try_from(self.chance >> 33).unwrap() % end
+        }
+
+        /// A tree with a few changes against another: files that are new, the same in two places, gone or moved, whole
+        /// folders, and a submodule.
+        fn tree(&mut self, before: Option<Oid>, depth: usize) -> Oid {
+            let names = ["a", "b", "c", "d"];
+            let mut entries: Vec<(String, Oid, i32)> = Vec::new();
+            if let Some(before) = before {
+                let tree = self.repository.inner.find_tree(before).unwrap();
+                for entry in &tree {
+                    entries.push((entry.name().unwrap().to_owned(), entry.id(), entry.filemode()));
+                }
+            }
+            for _ in 0..=self.below(3) {
+                let name = names[self.below(names.len())].to_owned();
+                let old = entries.iter().position(|(met, ..)| *met == name);
+                let old = old.map(|at| entries.remove(at));
+                match self.below(6) {
+                    0 => {}
+                    1 if depth > 0 => {
+                        let below = old.as_ref().filter(|it| it.2 == 0o040_000).map(|it| it.1);
+                        let id = self.tree(below, depth - 1);
+                        entries.push((name, id, 0o040_000));
+                    }
+                    2 if !entries.is_empty() => {
+                        let at = self.below(entries.len());
+                        let (_, id, mode) = entries[at];
+                        entries.push((name, id, mode));
+                    }
+                    3 => entries.push((name, Oid::from_bytes(&[7; 20]).unwrap(), 0o160_000)),
+                    _ => {
+                        let text = self.below(12).to_string();
+                        let id = self.repository.inner.blob(text.as_bytes()).unwrap();
+                        entries.push((name, id, 0o100_644));
+                    }
+                }
+            }
+            let mut builder = self.repository.inner.treebuilder(None).unwrap();
+            for (name, id, mode) in entries {
+                builder.insert(name, id, mode).unwrap();
+            }
+            builder.write().unwrap()
+        }
+
+        fn commit(&mut self, parents: &[Oid]) -> Oid {
+            let before =
+                parents.first().map(|id| self.repository.inner.find_commit(*id).unwrap().tree_id());
+            let tree = self.tree(before, 2);
+            let seconds = i64::try_from(self.below(100)).unwrap();
+            let inner = &self.repository.inner;
+            let ada = Signature::new("Ada", "ada@contoso.com", &Time::new(seconds, 0)).unwrap();
+            let tree = inner.find_tree(tree).unwrap();
+            let parents: Vec<_> =
+                parents.iter().map(|id| inner.find_commit(*id).unwrap()).collect();
+            let parents: Vec<_> = parents.iter().collect();
+            inner.commit(None, &ada, &ada, "", &tree, &parents).unwrap()
+        }
+
+        /// All that is reached from some objects.
+        fn reached(&self, from: &[Oid]) -> HashSet<Oid> {
+            let (mut reached, mut waiting) = (HashSet::new(), from.to_vec());
+            while let Some(id) = waiting.pop() {
+                if !reached.insert(id) {
+                    continue;
+                }
+                let object = self.repository.inner.find_object(id, None).unwrap();
+                if let Some(commit) = object.as_commit() {
+                    waiting.push(commit.tree_id());
+                    waiting.extend(commit.parent_ids());
+                } else if let Some(tag) = object.as_tag() {
+                    waiting.push(tag.target_id());
+                } else if let Some(tree) = object.as_tree() {
+                    let entries = tree.iter().filter(|it| it.kind() != Some(ObjectType::Commit));
+                    waiting.extend(entries.map(|entry| entry.id()));
+                }
+            }
+            reached
+        }
+    }
+
+    #[test]
+    fn what_is_sent_and_what_is_there_make_all_that_is_wanted() {
+        for seed in 0..40 {
+            let mut made = Made::new(seed);
+            let mut commits = vec![made.commit(&[])];
+            for _ in 0..12 {
+                let parents: Vec<Oid> = match made.below(8) {
+                    0 => vec![],
+                    1 | 2 => {
+                        let (one, other) = (made.below(commits.len()), made.below(commits.len()));
+                        if one == other {
+                            vec![commits[one]]
+                        } else {
+                            vec![commits[one], commits[other]]
+                        }
+                    }
+                    _ => vec![commits[made.below(commits.len())]],
+                };
+                let commit = made.commit(&parents);
+                commits.push(commit);
+            }
+            let pick = |made: &mut Made| commits[made.below(commits.len())];
+            let wanted = vec![pick(&mut made), pick(&mut made)];
+            let had: Vec<Oid> = (0..made.below(3)).map(|_| pick(&mut made)).collect();
+            let found = made.repository.missing(&wanted, &had, usize::MAX).unwrap().unwrap();
+            let sent: HashSet<Oid> = found.iter().map(|object| object.id).collect();
+            assert_eq!(sent.len(), found.len(), "an object twice, seed {seed}");
+            let there = made.reached(&had);
+            let all = made.reached(&wanted);
+            let lacking: Vec<_> =
+                all.iter().filter(|it| !sent.contains(it) && !there.contains(it)).collect();
+            assert!(lacking.is_empty(), "seed {seed}: {lacking:?}");
+            assert!(sent.is_subset(&all), "seed {seed}");
+            // Counting ends at the limit, and one below it is too few.
+            if let Some(fewer) = sent.len().checked_sub(1) {
+                assert!(made.repository.missing(&wanted, &had, fewer).unwrap().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_tag_and_what_is_no_commit_are_sent_as_well() {
+        let mut made = Made::new(1);
+        let commit = made.commit(&[]);
+        let inner = &made.repository.inner;
+        let ada = Signature::new("Ada", "ada@contoso.com", &Time::new(0, 0)).unwrap();
+        let object = inner.find_object(commit, None).unwrap();
+        let tag = inner.tag("v1", &object, &ada, "One", false).unwrap();
+        let of_tag =
+            inner.tag("v2", &inner.find_object(tag, None).unwrap(), &ada, "", false).unwrap();
+        let blob = inner.blob(b"alone").unwrap();
+        let tree = inner.find_commit(commit).unwrap().tree_id();
+        let sent = |wanted: &[Oid], had: &[Oid]| {
+            let found = made.repository.missing(wanted, had, usize::MAX).unwrap().unwrap();
+            found.into_iter().map(|object| object.id).collect::<HashSet<_>>()
+        };
+        assert_eq!(sent(&[of_tag], &[]), made.reached(&[of_tag]));
+        assert_eq!(sent(&[of_tag], &[commit]), [tag, of_tag].into());
+        assert_eq!(sent(&[of_tag], &[of_tag]), HashSet::new());
+        assert_eq!(sent(&[blob], &[commit]), [blob].into());
+        assert_eq!(sent(&[tree], &[]), made.reached(&[tree]));
+    }
+
+    #[test]
+    fn git_s_progress_is_read_and_nothing_else_is() {
+        use Stage::{Compressing, Counting, Writing};
+        for (line, expected) in [
+            ("Enumerating objects: 12", Some((Counting, 12, 0))),
+            ("Enumerating objects: 12, done.", Some((Counting, 12, 0))),
+            ("Counting objects:  45% (450/1000)", Some((Counting, 450, 1000))),
+            ("Compressing objects: 100% (9/9), done.", Some((Compressing, 9, 9))),
+            ("Writing objects:  50% (5/10), 1.00 MiB | 640.00 KiB/s", Some((Writing, 5, 10))),
+            ("Delta compression using up to 2 threads", None),
+            ("fatal: bad objects: (1/2)", None),
+            ("Writing objects: x% (x/y)", None),
+            ("", None),
+        ] {
+            assert_eq!(step(line.as_bytes()), expected, "{line}");
+        }
     }
 }
