@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use super::{Context, SignIn, Source};
 use crate::credential::{Credential, Entra, Kept, fingerprint};
 use crate::error::{Error, Kind};
-use crate::http::{self, Limits};
+use crate::http::{self, Limits, Stall};
 use crate::remote::Organization;
 use crate::signin::microsoft::{self, Authority, LOGIN_URL, Microsoft};
 
@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LIMITS: Limits = Limits {
     connect: Duration::from_secs(5),
     silence: Duration::from_secs(10),
+    stall: Stall { window: Duration::from_secs(10), bytes: 1 },
+    work: Duration::from_secs(10),
     body: Duration::from_secs(10),
     patience: Duration::from_secs(5),
 };

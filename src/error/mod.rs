@@ -311,7 +311,7 @@ impl From<http::Error> for Error {
             E::UnknownHost { .. } => {
                 (Kind::Network, Some("check the network, and the proxy if you need one: `HTTPS_PROXY`".to_owned()))
             }
-            E::ConnectionRefused { .. } | E::Unreachable { .. } | E::Silent { .. } | E::Slow { .. } | E::Cut { .. } => {
+            E::ConnectionRefused { .. } | E::Unreachable { .. } | E::Silent { .. } | E::Stalled { .. } | E::Slow { .. } | E::Cut { .. } => {
                 (Kind::Network, Some("check the network, then run the same command again".to_owned()))
             }
             E::Tls { fault, .. } => (Kind::Network, Some(tls_hint(fault))),

@@ -56,6 +56,16 @@ pub enum Error {
         /// The limit.
         seconds: u64,
     },
+    /// Too little moved for too long.
+    #[error("the connection to {host} hardly moves: fewer than {} KiB in {seconds} s", .bytes >> 10)]
+    Stalled {
+        /// Host and port.
+        host: String,
+        /// How many bytes would have been enough.
+        bytes: u64,
+        /// How long it was watched.
+        seconds: u64,
+    },
     /// An answer that came, but never to its end.
     #[error("the answer of {host} was not complete after {seconds} s")]
     Slow {

@@ -7,6 +7,7 @@
 //! streamed upload, and that answer is often the reason why the upload ends.
 
 mod fault;
+mod pace;
 mod refusal;
 mod upload;
 
@@ -24,7 +25,10 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use url::Url;
 
+use pace::Pace;
+
 pub use fault::{Error, TlsFault};
+pub use pace::Stall;
 pub use refusal::{Reason, Refusal, code_in, permission_in};
 pub use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
@@ -48,7 +52,17 @@ pub struct Limits {
     pub connect: Duration,
     /// With no byte in either direction.
     pub silence: Duration,
-    /// From the head of an answer that is read whole to its end: one that drips is never silent.
+    /// What is too little of an upload, or of an answer of any length, to wait for more of it.
+    pub stall: Stall,
+    /// From the end of an upload to the answer, and between two parts of that: the server works on
+    /// what it got and need not say so, as receive-pack does where it has no side-band. A
+    /// connection that is dead ends by [`Limits::silence`] all the same, since the system probes
+    /// it meanwhile. git waits for ever; whatever stands before a server seldom waits longer
+    /// (Azure's own load balancers four minutes: learn.microsoft.com, "Load Balancer TCP reset and
+    /// idle timeout").
+    pub work: Duration,
+    /// From the head of an answer that is read whole and is short to its end: one that drips is
+    /// never silent.
     pub body: Duration,
     /// The longest wait that a `Retry-After` can ask for; a longer one ends the command.
     pub patience: Duration,
@@ -59,6 +73,8 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(10),
             silence: Duration::from_secs(60),
+            stall: Stall { window: Duration::from_secs(120), bytes: 16 << 10 },
+            work: Duration::from_secs(300),
             body: Duration::from_secs(120),
             patience: Duration::from_secs(60),
         }
@@ -169,6 +185,8 @@ pub struct Response {
     inner: reqwest::Response,
     host: String,
     rest: Bytes,
+    /// How long nothing of the body may come.
+    silence: Duration,
 }
 
 impl Client {
@@ -194,6 +212,8 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(settings.limits.connect)
+            // reqwest's own is 30 s, which ends an upload to a server that is slow to read.
+            .tcp_user_timeout(settings.limits.silence)
             .tcp_nodelay(true)
             .user_agent(concat!("git-vsts/", env!("CARGO_PKG_VERSION")))
             .no_proxy();
@@ -225,7 +245,8 @@ impl Client {
         let host = host(&request.url);
         let request = self.build(request, None)?;
         let asked = Asked::now(&request);
-        let answer = self.within(&host, self.shared.inner.execute(request))?;
+        let silence = self.shared.limits.silence;
+        let answer = self.within(silence, &host, self.shared.inner.execute(request))?;
         self.answered(asked, answer, host)
     }
 
@@ -341,7 +362,8 @@ impl Client {
                 Err(error) => trace(format_args!("{method} {url}: {error} ({took} ms)")),
             }
         }
-        Ok(Response { client: self.clone(), inner: answer?, host, rest: Bytes::new() })
+        let silence = self.shared.limits.silence;
+        Ok(Response { client: self.clone(), inner: answer?, host, rest: Bytes::new(), silence })
     }
 
     fn runtime(&self) -> &Runtime {
@@ -349,8 +371,12 @@ impl Client {
     }
 
     /// Runs to the end, unless nothing happens for too long.
-    fn within<F: Future>(&self, host: &str, future: F) -> Result<F::Output, Error> {
-        let limit = self.shared.limits.silence;
+    fn within<F: Future>(
+        &self,
+        limit: Duration,
+        host: &str,
+        future: F,
+    ) -> Result<F::Output, Error> {
         self.runtime()
             .block_on(async { tokio::time::timeout(limit, future).await })
             .map_err(|_| Error::Silent { host: host.to_owned(), seconds: limit.as_secs() })
@@ -455,9 +481,19 @@ impl Response {
     /// The whole body, which must not be larger than `limit` bytes.
     ///
     /// # Errors
-    /// [`Error::TooLong`], [`Error::Slow`], or what cut the connection.
+    /// [`Error::TooLong`], [`Error::Stalled`], or what cut the connection.
     pub fn bytes(mut self, limit: usize) -> Result<Vec<u8>, Error> {
-        self.body(limit)
+        let mut body = Vec::new();
+        let rule = self.client.shared.limits.stall;
+        let mut pace = Pace::new(rule, Instant::now(), 0);
+        while let Some(chunk) = self.chunk()? {
+            self.append(&mut body, &chunk, limit)?;
+            if pace.has_stalled(Instant::now(), body.len() as u64) {
+                let (bytes, seconds) = (rule.bytes, rule.window.as_secs());
+                return Err(Error::Stalled { host: self.host.clone(), bytes, seconds });
+            }
+        }
+        Ok(body)
     }
 
     fn body(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
@@ -468,12 +504,17 @@ impl Response {
                 let seconds = self.client.shared.limits.body.as_secs();
                 return Err(Error::Slow { host: self.host.clone(), seconds });
             }
-            if body.len() + chunk.len() > limit {
-                return Err(Error::TooLong { host: self.host.clone(), limit });
-            }
-            body.extend_from_slice(&chunk);
+            self.append(&mut body, &chunk, limit)?;
         }
         Ok(body)
+    }
+
+    fn append(&self, body: &mut Vec<u8>, chunk: &[u8], limit: usize) -> Result<(), Error> {
+        if body.len() + chunk.len() > limit {
+            return Err(Error::TooLong { host: self.host.clone(), limit });
+        }
+        body.extend_from_slice(chunk);
+        Ok(())
     }
 
     /// What there is of the body, up to `limit` bytes: a refusal that is cut short is one still.
@@ -493,7 +534,7 @@ impl Response {
     fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         let client = self.client.clone();
         client
-            .within(&self.host, self.inner.chunk())?
+            .within(self.silence, &self.host, self.inner.chunk())?
             .map_err(|error| Error::from_reqwest(&error, &self.host))
     }
 }

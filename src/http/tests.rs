@@ -9,13 +9,23 @@ use super::*;
 const LIMITS: Limits = Limits {
     connect: Duration::from_secs(10),
     silence: Duration::from_secs(10),
+    stall: Stall { window: Duration::from_secs(10), bytes: 1 },
+    work: Duration::from_secs(10),
     body: Duration::from_secs(10),
     patience: Duration::from_secs(60),
 };
 /// For the tests in which silence is what ends it.
-const SHORT: Limits = Limits { silence: Duration::from_millis(50), ..LIMITS };
-/// For the one in which an answer takes too long as a whole.
-const AT_ONCE: Limits = Limits { body: Duration::ZERO, ..LIMITS };
+const SHORT: Limits = Limits {
+    silence: Duration::from_millis(50),
+    stall: Stall { window: Duration::from_millis(50), bytes: 1 },
+    work: Duration::from_millis(50),
+    ..LIMITS
+};
+/// For those in which an answer takes too long as a whole.
+const AT_ONCE: Limits =
+    Limits { body: Duration::ZERO, stall: Stall { window: Duration::ZERO, bytes: 64 }, ..LIMITS };
+/// For those in which only a server that works is waited for.
+const AT_WORK: Limits = Limits { silence: Duration::ZERO, ..LIMITS };
 
 /// What a server does with one connection.
 enum Step {
@@ -28,6 +38,8 @@ enum Step {
     EarlyAndRead(Vec<u8>, Vec<u8>),
     /// Reads the whole request, and says nothing.
     Silent,
+    /// Reads the whole request, and promises an answer again and again.
+    Interim,
 }
 
 struct Seen {
@@ -112,6 +124,12 @@ fn serve(stream: TcpStream, step: Step, tell: &mpsc::Sender<Seen>) -> Option<Tcp
             let _ = tell.send(seen);
             Some(stream)
         }
+        Step::Interim => {
+            seen.body = body(&seen, &mut reader);
+            let _ = tell.send(seen);
+            while stream.write_all(b"HTTP/1.1 102 Processing\r\n\r\n").is_ok() {}
+            None
+        }
         Step::Early(answer) => {
             let _ = stream.write_all(&answer);
             let _ = tell.send(seen);
@@ -161,8 +179,8 @@ fn json(body: &str) -> String {
 
 /// One client for all, since each reads the system's certificates.
 fn client(limits: Limits) -> Client {
-    static CLIENTS: LazyLock<[Client; 3]> = LazyLock::new(|| {
-        [LIMITS, SHORT, AT_ONCE]
+    static CLIENTS: LazyLock<[Client; 4]> = LazyLock::new(|| {
+        [LIMITS, SHORT, AT_ONCE, AT_WORK]
             .map(|limits| Client::new(&Settings { limits, ..Settings::default() }).unwrap())
     });
     CLIENTS.iter().find(|client| client.shared.limits == limits).unwrap().clone()
@@ -200,6 +218,12 @@ fn upload(server: &Server, limits: Limits, bytes: usize) -> Result<Response, Err
         left -= now;
     }
     upload.finish()
+}
+
+/// An address at which nobody listens.
+fn nowhere() -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap()
 }
 
 fn refused(error: &Error) -> &Refusal {
@@ -351,12 +375,54 @@ fn a_silent_server_ends_by_the_limit() {
     // It reads no more after the head, so the upload stands still.
     let server = Server::new(vec![Step::Early(Vec::new())]);
     let error = upload(&server, SHORT, 16 << 20).unwrap_err();
-    assert!(matches!(error, Error::Silent { .. }), "{error:?}");
+    assert!(matches!(error, Error::Stalled { .. }), "{error:?}");
 
     // It stops in the middle of its answer.
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     let server = Server::new(vec![Step::Early(head.into())]);
     let error = client(SHORT).json::<()>(&server.get("/"), &never).unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error:?}");
+}
+
+/// The count is what tells whether a server may have acted on a body.
+#[test]
+fn what_the_network_took_of_an_upload_is_known() {
+    for bytes in [4, 1 << 20, (5 << 20) + 1] {
+        let server = Server::answering(&[&json("{}")]);
+        let mut upload = client(LIMITS).upload(server.post()).unwrap();
+        upload.write(&vec![0; bytes]).unwrap();
+        assert!(upload.sent() < bytes as u64, "{} of {bytes}", upload.sent());
+        upload.finish().unwrap();
+        assert!(upload.is_sent() && upload.sent() == bytes as u64, "{} of {bytes}", upload.sent());
+    }
+    // More than the system's buffers hold, and a server that takes none of it.
+    let server = Server::new(vec![Step::Early(Vec::new())]);
+    let mut upload = client(SHORT).upload(server.post()).unwrap();
+    upload.write(&vec![0; 64 << 20]).unwrap_err();
+    assert!(!upload.is_sent());
+    // Nobody listens there.
+    let mut upload = client(LIMITS).upload(Request::new(Method::POST, nowhere())).unwrap();
+    upload.write(b"pack").unwrap();
+    upload.finish().unwrap_err();
+    assert!(!upload.is_sent());
+}
+
+#[test]
+fn a_server_that_works_on_an_upload_is_waited_for() {
+    let server = Server::answering(&[&json("{}"), &json("{}")]);
+    for bytes in [1 << 10, 2 << 20] {
+        let response = upload(&server, AT_WORK, bytes).unwrap();
+        assert_eq!(text(response), (200, "{}".to_owned()));
+    }
+}
+
+#[test]
+fn interim_answers_are_passed_over_and_not_for_ever() {
+    let many = "HTTP/1.1 100 Continue\r\n\r\n".repeat(50);
+    let server = Server::answering(&[&format!("{many}{}", json("{}"))]);
+    assert!(ask(&server).is_ok());
+    let server = Server::new(vec![Step::Interim]);
+    let error = client(SHORT).send(server.get("/")).unwrap_err();
     assert!(matches!(error, Error::Silent { .. }), "{error:?}");
 }
 
@@ -377,12 +443,10 @@ fn an_answer_that_is_cut_is_told_from_one_that_never_came() {
             "{cut}"
         );
     }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let url = Url::parse(&format!("http://{address}/")).unwrap();
+    let url = nowhere();
+    let expected = format!("{} refused the connection", super::host(&url));
     let error = client(LIMITS).send(Request::new(Method::GET, url)).unwrap_err();
-    assert_eq!(error.to_string(), format!("{address} refused the connection"));
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]
@@ -487,6 +551,12 @@ fn an_answer_that_drips_is_given_up() {
     let error = client(AT_ONCE).send(server.get("/")).unwrap().json::<Vec<u8>>().unwrap_err();
     let host = &server.address;
     assert_eq!(error.to_string(), format!("the answer of {host} was not complete after 0 s"));
+    // A longer one may take its time as long as it moves.
+    let server = Server::answering(&[answer]);
+    let error = client(AT_ONCE).send(server.get("/")).unwrap().bytes(100).unwrap_err();
+    let host = &server.address;
+    let expected = format!("the connection to {host} hardly moves: fewer than 0 KiB in 0 s");
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]
@@ -573,31 +643,6 @@ fn through(proxy: &str, no_proxy: Option<&str>) -> Result<Client, Error> {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_told_from_the_service() {
-    let url = Url::parse("https://dev.azure.com/contoso").unwrap();
-    for (status, expected) in [
-        (
-            "407 Proxy Authentication Required",
-            "the proxy wants a user name and a password before it lets dev.azure.com be reached",
-        ),
-        ("403 Forbidden", "dev.azure.com can't be reached: the proxy did not connect to it"),
-        ("502 Bad Gateway", "dev.azure.com can't be reached: the proxy did not connect to it"),
-    ] {
-        let server = Server::answering(&[&answer(status, &[], "")]);
-        let client = through(&format!("http://ada:hunter2@{}", server.address), None).unwrap();
-        let request = Request::new(Method::GET, url.clone())
-            .authorization(Some("Basic c2VjcmV0".to_owned().into()));
-        let error = client.send(request).unwrap_err();
-        assert_eq!(error.to_string(), expected);
-        let seen = &server.seen()[0];
-        assert_eq!(seen.head.lines().next(), Some("CONNECT dev.azure.com:443 HTTP/1.1"));
-        assert_eq!(seen.header("authorization"), None);
-        assert_eq!(seen.header("proxy-authorization"), Some("Basic YWRhOmh1bnRlcjI="));
-        assert!(!format!("{error:?} {client:?}").contains("hunter2"));
-    }
-}
-
-#[test]
 fn a_proxy_without_a_scheme_is_one_of_http_and_no_proxy_holds() {
     let server = Server::answering(&[&json("{}")]);
     let client = through(&server.address, None).unwrap();
@@ -631,6 +676,31 @@ fn a_host_that_is_not_found_is_named() {
     let url = Url::parse("http://nowhere.invalid/").unwrap();
     let error = client(LIMITS).send(Request::new(Method::GET, url)).unwrap_err();
     assert_eq!(error.to_string(), "nowhere.invalid could not be found");
+}
+
+#[test]
+fn a_proxy_that_refuses_is_told_from_the_service() {
+    let url = Url::parse("https://dev.azure.com/contoso").unwrap();
+    for (status, expected) in [
+        (
+            "407 Proxy Authentication Required",
+            "the proxy wants a user name and a password before it lets dev.azure.com be reached",
+        ),
+        ("403 Forbidden", "dev.azure.com can't be reached: the proxy did not connect to it"),
+        ("502 Bad Gateway", "dev.azure.com can't be reached: the proxy did not connect to it"),
+    ] {
+        let server = Server::answering(&[&answer(status, &[], "")]);
+        let client = through(&format!("http://ada:hunter2@{}", server.address), None).unwrap();
+        let request = Request::new(Method::GET, url.clone())
+            .authorization(Some("Basic c2VjcmV0".to_owned().into()));
+        let error = client.send(request).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        let seen = &server.seen()[0];
+        assert_eq!(seen.head.lines().next(), Some("CONNECT dev.azure.com:443 HTTP/1.1"));
+        assert_eq!(seen.header("authorization"), None);
+        assert_eq!(seen.header("proxy-authorization"), Some("Basic YWRhOmh1bnRlcjI="));
+        assert!(!format!("{error:?} {client:?}").contains("hunter2"));
+    }
 }
 
 #[test]

@@ -1,24 +1,32 @@
 //! A request whose body is written piece by piece, in bounded memory, while the answer may
 //! already come.
 
-use std::io;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
-use tokio::sync::mpsc;
+use http_body::{Frame, SizeHint};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinHandle};
 use url::Url;
 
+use super::pace::Pace;
 use super::{Asked, Client, Error, Method, Request, Response, host};
 
 /// Up to this many bytes go with a `Content-Length`, more are chunked, as git does it
 /// (`http.postBuffer`, git-config(1)): servers and proxies are used to that.
 const WHOLE: usize = 1 << 20;
-/// The bytes of one chunk.
+/// The bytes that are handed over at once.
 const CHUNK: usize = 64 << 10;
-/// The chunks that wait at most for the network. Few, since all of them have to go out within one
-/// limit of silence when the body has ended: nothing tells then how far they got.
+/// The chunks that wait at most for the network.
 const WAITING: usize = 4;
+/// The bytes that the network takes at once. They count as sent then, though hyper and the system
+/// hold some of them back: hyper sixteen pieces, so small ones keep the count close to the truth.
+const PIECE: usize = 8 << 10;
 
 type Answer = Result<reqwest::Response, reqwest::Error>;
 
@@ -30,13 +38,84 @@ pub struct Upload {
     host: String,
     buffer: BytesMut,
     streaming: Option<Streaming>,
-    sent: u64,
+    flow: Arc<Flow>,
+    written: u64,
+}
+
+/// What the network took of a body.
+#[derive(Debug, Default)]
+struct Flow {
+    taken: AtomicU64,
+    /// The bytes of all of the body, once that is known.
+    whole: AtomicU64,
+    is_through: Notify,
+}
+
+impl Flow {
+    fn taken(&self) -> u64 {
+        self.taken.load(Ordering::SeqCst)
+    }
+
+    fn take(&self, bytes: usize) {
+        let taken = self.taken.fetch_add(bytes as u64, Ordering::SeqCst) + bytes as u64;
+        if taken == self.whole.load(Ordering::SeqCst) {
+            self.is_through.notify_one();
+        }
+    }
+
+    /// Says that the body has this many bytes, and waits until the last is taken.
+    async fn through(&self, whole: u64) {
+        self.whole.store(whole, Ordering::SeqCst);
+        if self.taken() < whole {
+            self.is_through.notified().await;
+        }
+    }
+}
+
+/// The body as the network takes it.
+struct Body {
+    chunks: mpsc::Receiver<Bytes>,
+    pending: Bytes,
+    /// The bytes that are left, where that is known before the request begins.
+    left: Option<u64>,
+    flow: Arc<Flow>,
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.pending.is_empty() {
+            match ready!(self.chunks.poll_recv(context)) {
+                Some(chunk) => self.pending = chunk,
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.pending.len().min(PIECE);
+        let piece = self.pending.split_to(length);
+        self.left = self.left.map(|left| left - length as u64);
+        self.flow.take(length);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map(SizeHint::with_exact).unwrap_or_default()
+    }
 }
 
 #[derive(Debug)]
 struct Streaming {
     asked: Asked,
-    body: mpsc::Sender<Result<Bytes, io::Error>>,
+    /// `None` once the body has ended.
+    body: Option<mpsc::Sender<Bytes>>,
     answer: JoinHandle<Answer>,
     /// The answer, if its head came before the end of the body.
     early: Option<Result<Answer, JoinError>>,
@@ -51,8 +130,8 @@ impl Streaming {
     /// its reason would be lost behind a silence. One that accepts may begin to answer while it
     /// still reads, as receive-pack does with its progress.
     async fn hand_over(&mut self, chunk: Bytes) {
-        let Self { body, answer, early, is_over, .. } = self;
-        let sending = body.send(Ok(chunk));
+        let Self { body: Some(body), answer, early, is_over, .. } = self else { return };
+        let sending = body.send(chunk);
         tokio::pin!(sending);
         loop {
             tokio::select! {
@@ -71,12 +150,22 @@ impl Streaming {
         }
     }
 
+    /// Ends the body and waits until the network has taken it all, or the answer is there.
+    async fn end(&mut self, flow: &Flow, written: u64) {
+        self.body = None;
+        if self.early.is_some() {
+            return;
+        }
+        tokio::select! {
+            answered = &mut self.answer => self.early = Some(answered),
+            () = flow.through(written) => {}
+        }
+    }
+
     async fn answer(self) -> Result<Answer, JoinError> {
-        let Self { body, answer, early, .. } = self;
-        drop(body);
-        match early {
+        match self.early {
             Some(answer) => answer,
-            None => answer.await,
+            None => self.answer.await,
         }
     }
 }
@@ -87,18 +176,25 @@ fn is_success(answered: &Result<Answer, JoinError>) -> bool {
 
 impl Upload {
     pub(super) fn start(client: &Client, request: Request) -> Result<Self, Error> {
-        let host = host(&request.url);
-        let client = client.clone();
-        Ok(Self { client, request, host, buffer: BytesMut::new(), streaming: None, sent: 0 })
+        Ok(Self {
+            client: client.clone(),
+            host: host(&request.url),
+            request,
+            buffer: BytesMut::new(),
+            streaming: None,
+            flow: Arc::default(),
+            written: 0,
+        })
     }
 
     /// Takes the next bytes of the body. Where the server has answered already they are dropped:
     /// [`Upload::finish`] tells what it said.
     ///
     /// # Errors
-    /// [`Error::Silent`] when the server reads nothing for too long.
+    /// [`Error::Stalled`] when the network takes too little for too long.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.buffer.extend_from_slice(bytes);
+        self.written += bytes.len() as u64;
         if self.streaming.is_none() && self.buffer.len() <= WHOLE {
             return Ok(());
         }
@@ -111,55 +207,87 @@ impl Upload {
 
     /// The bytes of the body that the network took so far.
     pub fn sent(&self) -> u64 {
-        self.sent
+        self.flow.taken()
+    }
+
+    /// Whether the network took all that was written, so that the server may have it. Of what it
+    /// has not, nothing was done.
+    pub fn is_sent(&self) -> bool {
+        self.sent() == self.written
     }
 
     /// Ends the body and waits for the head of the answer, whatever it says.
     ///
     /// # Errors
     /// What kept it from being answered.
-    pub fn finish(mut self) -> Result<Response, Error> {
-        if self.streaming.is_none() {
-            self.request.body = self.buffer.freeze();
-            return self.client.send(self.request);
-        }
+    pub fn finish(&mut self) -> Result<Response, Error> {
         let last = self.buffer.split().freeze();
+        if self.streaming.is_none() {
+            self.streaming = Some(self.open(Some(last.len()))?);
+        }
         if !last.is_empty() {
             self.stream(last)?;
         }
-        let Some(streaming) = self.streaming else {
-            unreachable!("set above, and by `stream`");
-        };
+        let Some(mut streaming) = self.streaming.take() else { unreachable!("opened above") };
+        let (flow, written) = (Arc::clone(&self.flow), self.written);
+        self.moving(streaming.end(&flow, written))?;
         let asked = streaming.asked.clone();
-        let answer = self.client.within(&self.host, streaming.answer())?;
+        // From here on the server works on what it got.
+        let patience = self.client.shared.limits.work;
+        let answer = self.client.within(patience, &self.host, streaming.answer())?;
         let answer = answer.map_err(|error| Error::Setup(error.to_string()))?;
-        self.client.answered(asked, answer, self.host)
+        let answer = self.client.answered(asked, answer, self.host.clone())?;
+        Ok(Response { silence: patience, ..answer })
     }
 
     fn stream(&mut self, chunk: Bytes) -> Result<(), Error> {
-        if self.streaming.is_none() {
-            self.streaming = Some(self.open()?);
-        }
-        let Some(streaming) = self.streaming.as_mut() else { unreachable!("set above") };
-        if streaming.is_over {
-            return Ok(());
-        }
-        let length = chunk.len() as u64;
-        self.client.within(&self.host, streaming.hand_over(chunk))?;
-        if !streaming.is_over {
-            self.sent += length;
-        }
-        Ok(())
+        let mut streaming = match self.streaming.take() {
+            Some(streaming) => streaming,
+            None => self.open(None)?,
+        };
+        let handed = match streaming.is_over {
+            true => Ok(()),
+            false => self.moving(streaming.hand_over(chunk)),
+        };
+        self.streaming = Some(streaming);
+        handed
     }
 
-    fn open(&mut self) -> Result<Streaming, Error> {
-        let (body, mut chunks) = mpsc::channel(WAITING);
-        let chunks = stream::poll_fn(move |context| chunks.poll_recv(context));
+    /// Waits for something that has an end as long as the body moves.
+    fn moving(&self, waiting: impl Future<Output = ()>) -> Result<(), Error> {
+        let rule = self.client.shared.limits.stall;
+        let stalled = || {
+            let (bytes, seconds) = (rule.bytes, rule.window.as_secs());
+            Error::Stalled { host: self.host.clone(), bytes, seconds }
+        };
+        self.client.runtime().block_on(async {
+            tokio::pin!(waiting);
+            let mut pace = Pace::new(rule, Instant::now(), self.flow.taken());
+            loop {
+                tokio::select! {
+                    () = &mut waiting => return Ok(()),
+                    () = tokio::time::sleep_until(pace.end().into()) => {
+                        if pace.has_stalled(Instant::now(), self.flow.taken()) {
+                            return Err(stalled());
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Begins the request; `length` is that of all of the body, if it is known.
+    fn open(&mut self, length: Option<usize>) -> Result<Streaming, Error> {
+        let (sender, chunks) = mpsc::channel(WAITING);
+        let left = length.map(|length| length as u64);
+        let body = Body { chunks, pending: Bytes::new(), left, flow: Arc::clone(&self.flow) };
         let placeholder = Request::new(Method::POST, Url::clone(&self.request.url));
         let request = std::mem::replace(&mut self.request, placeholder);
-        let request = self.client.build(request, Some(reqwest::Body::wrap_stream(chunks)))?;
+        // An empty body has its length said for it, see `build`.
+        let body = (length != Some(0)).then(|| reqwest::Body::wrap(body));
+        let request = self.client.build(request, body)?;
         let asked = Asked::now(&request);
         let answer = self.client.runtime().spawn(self.client.shared.inner.execute(request));
-        Ok(Streaming { asked, body, answer, early: None, is_over: false })
+        Ok(Streaming { asked, body: Some(sender), answer, early: None, is_over: false })
     }
 }

@@ -305,9 +305,10 @@ impl Repository {
         let on = on.into_inner();
         on(Event::Sent);
         let mut reader = Reader::default();
-        let lost = match access.end(upload) {
+        let lost = match access.end(&mut upload) {
             Ok(answer) => read(answer, &mut reader, on).err(),
-            Err(error) if may_have_done(&error) => Some(error),
+            // Of a request that it did not get whole a server has done nothing.
+            Err(error) if upload.is_sent() && may_have_done(&error) => Some(error),
             Err(error) => return Err(error.into()),
         };
         Ok((reader.finish(), lost))

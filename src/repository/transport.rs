@@ -61,7 +61,7 @@ impl Access {
     ///
     /// # Errors
     /// It did not come, or is no answer to a push.
-    pub(super) fn end(&self, upload: Upload) -> Result<Response, http::Error> {
+    pub(super) fn end(&self, upload: &mut Upload) -> Result<Response, http::Error> {
         let answer = upload.finish()?;
         match answer.status() == 200 && answer.is("application/x-git-receive-pack-result") {
             true => Ok(answer),
