@@ -149,6 +149,11 @@ impl Error {
         }
     }
 
+    /// Whether the connection ended by itself, which may be mended by another.
+    pub(super) fn is_cut(&self) -> bool {
+        matches!(self, Self::Cut { .. })
+    }
+
     pub(super) fn from_reqwest(error: &reqwest::Error, host: &str) -> Self {
         let host = host.to_owned();
         if let Some(tls) = tls(error) {

@@ -259,7 +259,8 @@ impl Client {
     }
 
     /// Sends a request and reads a JSON answer. One that may be repeated (anything but POST and
-    /// PATCH) is sent up to three times where the service is busy and says for how long.
+    /// PATCH) is sent up to three times where the service is busy and says for how long, and a GET
+    /// once more where the connection is cut.
     ///
     /// # Errors
     /// [`Error::Refused`] for every answer that is not what was asked for.
@@ -270,15 +271,35 @@ impl Client {
     ) -> Result<(T, HeaderMap), Error> {
         let repeatable = request.method != Method::POST && request.method != Method::PATCH;
         let ask = || self.send(request.clone())?.json();
-        if repeatable { self.patiently(wait, ask) } else { ask() }
+        match repeatable {
+            // What was done before the cut would be refused the second time.
+            true if request.method != Method::GET => self.when_free(wait, ask),
+            true => self.patiently(wait, ask),
+            false => ask(),
+        }
     }
 
-    /// Asks up to three times, where the service is busy and says for how long. Only for what may be
-    /// asked twice.
+    /// Asks up to three times, where the service is busy and says for how long, and once more where
+    /// the connection is cut. Only for what changes nothing.
     ///
     /// # Errors
     /// The last refusal, or what kept it from being answered.
     pub fn patiently<T>(
+        &self,
+        wait: Wait<'_>,
+        mut ask: impl FnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut was_cut = false;
+        self.when_free(wait, || match ask() {
+            Err(error) if !was_cut && error.is_cut() => {
+                was_cut = true;
+                ask()
+            }
+            answer => answer,
+        })
+    }
+
+    fn when_free<T>(
         &self,
         wait: Wait<'_>,
         mut ask: impl FnMut() -> Result<T, Error>,

@@ -417,6 +417,31 @@ fn a_server_that_works_on_an_upload_is_waited_for() {
 }
 
 #[test]
+fn what_changes_nothing_is_asked_once_more_where_the_connection_is_cut() {
+    let cut = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+    for first in ["", cut] {
+        let server = Server::answering(&[first, &json("{}")]);
+        assert!(ask(&server).is_ok(), "{first}");
+        let server = Server::answering(&[first, first, &json("{}")]);
+        let error = ask(&server).unwrap_err();
+        assert!(matches!(error, Error::Cut { .. }), "{error:?}");
+        assert_eq!(server.seen().len(), 2, "{first}");
+        for method in [Method::POST, Method::PATCH, Method::PUT, Method::DELETE] {
+            let server = Server::answering(&[first, &json("{}")]);
+            let request = Request::new(method, server.url("/"));
+            let error = client(LIMITS).json::<()>(&request, &never).unwrap_err();
+            assert!(matches!(error, Error::Cut { .. }), "{error:?}");
+            assert_eq!(server.seen().len(), 1, "{first}");
+        }
+    }
+    // An upload whose server closes on it is not begun anew.
+    let server = Server::answering(&["", &json("{}")]);
+    let error = upload(&server, LIMITS, 4).unwrap_err();
+    assert!(matches!(error, Error::Cut { .. }), "{error:?}");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
 fn interim_answers_are_passed_over_and_not_for_ever() {
     let many = "HTTP/1.1 100 Continue\r\n\r\n".repeat(50);
     let server = Server::answering(&[&format!("{many}{}", json("{}"))]);
