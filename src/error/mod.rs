@@ -315,6 +315,14 @@ impl From<http::Error> for Error {
                 (Kind::Network, Some("check the network, then run the same command again".to_owned()))
             }
             E::Tls { fault, .. } => (Kind::Network, Some(tls_hint(fault))),
+            E::NoProxy { .. } => (
+                Kind::Network,
+                Some("check its address: `HTTPS_PROXY`, and `git config --show-origin --get-all http.proxy`".to_owned()),
+            ),
+            E::ProxyRefused { host, .. } => (
+                Kind::Network,
+                Some(format!("ask whoever runs it to let {host} through, or go without it: `NO_PROXY={host}`")),
+            ),
             E::ProxySignIn { .. } => (
                 Kind::Network,
                 Some("put them into the proxy's address: `HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT`".to_owned()),
@@ -379,6 +387,8 @@ fn tls_hint(fault: &TlsFault) -> String {
         TlsFault::UnknownIssuer => {
             "if your company's proxy issues certificates of its own, name its file: `git config --global http.sslCAInfo FILE`"
         }
+        TlsFault::Cut | TlsFault::NoTls => "a proxy or a firewall on the way may do that: check `HTTPS_PROXY`",
+        TlsFault::Outdated => "a proxy on the way may do that, or the server needs to be updated",
         TlsFault::Expired | TlsFault::NotYetValid => "check this computer's date and time",
         TlsFault::WrongName => "something on the way may have answered in its place: check the proxy",
         TlsFault::AuthorityAsServer => {

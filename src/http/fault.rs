@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
@@ -41,6 +42,22 @@ pub enum Error {
         host: String,
         /// What is wrong.
         fault: TlsFault,
+    },
+    /// The proxy itself is not there.
+    #[error("the proxy {proxy} can't be reached: {reason}")]
+    NoProxy {
+        /// The proxy's host and port.
+        proxy: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The proxy does not connect to the host.
+    #[error("the proxy {proxy} did not connect to {host}")]
+    ProxyRefused {
+        /// The proxy's host and port.
+        proxy: String,
+        /// The host behind the proxy.
+        host: String,
     },
     /// The proxy wants a sign-in of its own (407).
     #[error("the proxy wants a user name and a password before it lets {host} be reached")]
@@ -128,6 +145,15 @@ pub enum TlsFault {
     /// Before its date.
     #[error("its certificate is not valid yet")]
     NotYetValid,
+    /// The connection ended before TLS was agreed on.
+    #[error("it was cut before that was agreed on")]
+    Cut,
+    /// What answered was no TLS.
+    #[error("what answers there speaks no TLS")]
+    NoTls,
+    /// The server has nothing newer than TLS 1.1, or no cipher that is sound.
+    #[error("the server speaks only versions or ciphers of TLS that are no longer safe")]
+    Outdated,
     /// Made out to another name.
     #[error("its certificate is for another name")]
     WrongName,
@@ -151,37 +177,44 @@ impl Error {
 
     /// Whether the connection ended by itself, which may be mended by another.
     pub(super) fn is_cut(&self) -> bool {
-        matches!(self, Self::Cut { .. })
+        matches!(self, Self::Cut { .. } | Self::Tls { fault: TlsFault::Cut, .. })
     }
 
-    pub(super) fn from_reqwest(error: &reqwest::Error, host: &str) -> Self {
-        let host = host.to_owned();
+    /// `proxy` is the proxy's host, if one is set; `silence` is when the system gives up on a
+    /// connection of which nothing is heard.
+    pub(super) fn from_reqwest(
+        error: &reqwest::Error,
+        host: &str,
+        proxy: &str,
+        silence: Duration,
+    ) -> Self {
+        let (host, proxy) = (host.to_owned(), proxy.to_owned());
+        let text = chain(error);
+        if text.contains("tunnel error") {
+            return through_proxy(error, &text, host, proxy);
+        }
         if let Some(tls) = tls(error) {
             return Self::Tls { host, fault: TlsFault::from(tls) };
         }
-        let text = chain(error);
-        if text.contains("proxy authorization required") {
-            return Self::ProxySignIn { host };
-        }
         if text.contains("invalid HTTP") || text.contains("message head is too large") {
             return Self::Unreadable { host };
-        }
-        if text.contains("tunnel error") {
-            return Self::Unreachable {
-                host,
-                reason: "the proxy did not connect to it".to_owned(),
-            };
         }
         if error.is_dns() {
             return Self::UnknownHost { host };
         }
         if error.is_timeout() {
-            return Self::Unreachable { host, reason: "no connection in time".to_owned() };
+            return match error.is_connect() {
+                true => Self::Unreachable { host, reason: "no connection in time".to_owned() },
+                false => Self::Silent { host, seconds: silence.as_secs() },
+            };
         }
-        let kind = io_kind(error);
         if error.is_connect() {
-            return match kind {
+            return match io_kind(error) {
                 Some(io::ErrorKind::ConnectionRefused) => Self::ConnectionRefused { host },
+                // Before it was connected it could not be cut, so it was TLS.
+                Some(io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => {
+                    Self::Tls { host, fault: TlsFault::Cut }
+                }
                 _ => Self::Unreachable { host, reason: innermost(error) },
             };
         }
@@ -192,11 +225,36 @@ impl Error {
     }
 }
 
+/// What kept the proxy from connecting to the host.
+fn through_proxy(error: &reqwest::Error, text: &str, host: String, proxy: String) -> Error {
+    if text.contains("proxy authorization required") {
+        return Error::ProxySignIn { host };
+    }
+    if !text.contains("failed to create underlying connection") {
+        return Error::ProxyRefused { proxy, host };
+    }
+    let reason = match io_kind(error) {
+        _ if error.is_dns() => "no such host".to_owned(),
+        Some(io::ErrorKind::ConnectionRefused) => "nobody listens there".to_owned(),
+        Some(io::ErrorKind::TimedOut) => "no connection in time".to_owned(),
+        _ => innermost(error),
+    };
+    Error::NoProxy { proxy, reason }
+}
+
 impl From<&rustls::Error> for TlsFault {
     fn from(error: &rustls::Error) -> Self {
         use rustls::CertificateError as Certificate;
-        let rustls::Error::InvalidCertificate(certificate) = error else {
-            return Self::Other(visible(&error.to_string()));
+        let certificate = match error {
+            rustls::Error::InvalidCertificate(certificate) => certificate,
+            rustls::Error::InvalidMessage(_) => return Self::NoTls,
+            rustls::Error::PeerIncompatible(_)
+            | rustls::Error::AlertReceived(
+                rustls::AlertDescription::ProtocolVersion
+                | rustls::AlertDescription::HandshakeFailure
+                | rustls::AlertDescription::InsufficientSecurity,
+            ) => return Self::Outdated,
+            other => return Self::Other(visible(&other.to_string())),
         };
         match certificate {
             Certificate::UnknownIssuer => Self::UnknownIssuer,
@@ -213,11 +271,8 @@ impl From<&rustls::Error> for TlsFault {
     }
 }
 
-/// The proxy, from an address that may lack its scheme and may hold a password.
-pub(super) fn proxy(
-    address: &SecretString,
-    no_proxy: Option<&str>,
-) -> Result<reqwest::Proxy, Error> {
+/// The proxy's URL, from an address that may lack its scheme and may hold a password.
+pub(super) fn proxy_url(address: &SecretString) -> Result<Url, Error> {
     let address = address.expose_secret();
     let whole = SecretString::from(match address.contains("://") {
         true => address.to_owned(),
@@ -230,6 +285,10 @@ pub(super) fn proxy(
         let reason = format!("{} proxies are not supported", visible(url.scheme()));
         return Err(Error::Proxy { reason });
     }
+    Ok(url)
+}
+
+pub(super) fn proxy(url: Url, no_proxy: Option<&str>) -> Result<reqwest::Proxy, Error> {
     let proxy = reqwest::Proxy::all(url)
         .map_err(|_| Error::Proxy { reason: "it is no URL of a proxy".to_owned() })?;
     Ok(proxy.no_proxy(no_proxy.and_then(reqwest::NoProxy::from_string)))
@@ -277,15 +336,19 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
     visible(&at.to_string())
 }
 
+/// The kind of the innermost error of the system: others stand around it, of no kind in particular.
 fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
     let mut at = Some(error);
+    let mut kind = None;
     while let Some(cause) = at {
-        if let Some(io) = cause.downcast_ref::<io::Error>() {
-            return Some(io.kind());
+        let mut io = cause.downcast_ref::<io::Error>();
+        while let Some(met) = io {
+            kind = Some(met.kind());
+            io = met.get_ref().and_then(|inner| inner.downcast_ref());
         }
         at = cause.source();
     }
-    None
+    kind
 }
 
 /// rustls's error hides in two nested `io::Error`s, and `source()` skips the inner value of one.

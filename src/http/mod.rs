@@ -141,6 +141,8 @@ struct Shared {
     /// `Some` until dropped; see `Drop`.
     runtime: Option<Runtime>,
     limits: Limits,
+    /// The proxy's host and port.
+    proxy: Option<String>,
     trace: Option<Trace>,
 }
 
@@ -203,6 +205,15 @@ impl Client {
     /// # Errors
     /// As [`Client::new`].
     pub fn traced(settings: &Settings, trace: Option<Trace>) -> Result<Self, Error> {
+        Self::built(settings, trace, |builder| builder)
+    }
+
+    /// `adjust` has the last word; a test says there what a name resolves to.
+    fn built(
+        settings: &Settings,
+        trace: Option<Trace>,
+        adjust: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, Error> {
         // Without a provider installed, building a client panics.
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
@@ -217,8 +228,11 @@ impl Client {
             .tcp_nodelay(true)
             .user_agent(concat!("git-vsts/", env!("CARGO_PKG_VERSION")))
             .no_proxy();
+        let mut proxy_host = None;
         if let Some(proxy) = &settings.proxy {
-            builder = builder.proxy(fault::proxy(proxy, settings.no_proxy.as_deref())?);
+            let url = fault::proxy_url(proxy)?;
+            proxy_host = Some(host(&url));
+            builder = builder.proxy(fault::proxy(url, settings.no_proxy.as_deref())?);
         }
         if settings.plain {
             builder = builder.tls_certs_only([]);
@@ -226,15 +240,17 @@ impl Client {
         if let Some(path) = &settings.certificates {
             builder = builder.tls_certs_merge(fault::certificates(path)?);
         }
-        let inner = builder.build().map_err(|error| fault::setup(&error, settings))?;
+        let inner = adjust(builder).build().map_err(|error| fault::setup(&error, settings))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("http")
             .enable_all()
             .build()
             .map_err(|error| Error::Setup(error.to_string()))?;
-        let limits = settings.limits;
-        Ok(Self { shared: Arc::new(Shared { inner, runtime: Some(runtime), limits, trace }) })
+        let (limits, proxy) = (settings.limits, proxy_host);
+        Ok(Self {
+            shared: Arc::new(Shared { inner, runtime: Some(runtime), limits, proxy, trace }),
+        })
     }
 
     /// Sends a request and waits for the head of the answer, whatever it says.
@@ -372,7 +388,7 @@ impl Client {
         answer: Result<reqwest::Response, reqwest::Error>,
         host: String,
     ) -> Result<Response, Error> {
-        let answer = answer.map_err(|error| Error::from_reqwest(&error, &host));
+        let answer = answer.map_err(|error| self.fault(&error, &host));
         if let Some(trace) = &self.shared.trace {
             let took = asked.start.elapsed().as_millis();
             let Asked { method, url, .. } = asked;
@@ -385,6 +401,11 @@ impl Client {
         }
         let silence = self.shared.limits.silence;
         Ok(Response { client: self.clone(), inner: answer?, host, rest: Bytes::new(), silence })
+    }
+
+    fn fault(&self, error: &reqwest::Error, host: &str) -> Error {
+        let proxy = self.shared.proxy.as_deref().unwrap_or_default();
+        Error::from_reqwest(error, host, proxy, self.shared.limits.silence)
     }
 
     fn runtime(&self) -> &Runtime {
@@ -556,7 +577,7 @@ impl Response {
         let client = self.client.clone();
         client
             .within(self.silence, &self.host, self.inner.chunk())?
-            .map_err(|error| Error::from_reqwest(&error, &self.host))
+            .map_err(|error| client.fault(&error, &self.host))
     }
 }
 

@@ -416,6 +416,18 @@ fn a_server_that_works_on_an_upload_is_waited_for() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_upload_to_a_server_that_stops_reading_ends_as_silence_by_the_system_too() {
+    let limits = Limits { stall: LIMITS.stall, ..SHORT };
+    let client = Client::new(&Settings { limits, plain: true, ..Settings::default() }).unwrap();
+    let server = Server::new(vec![Step::Early(Vec::new())]);
+    let mut upload = client.upload(server.post()).unwrap();
+    upload.write(&vec![0; 16 << 20]).unwrap();
+    let error = upload.finish().unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error:?}");
+}
+
 #[test]
 fn what_changes_nothing_is_asked_once_more_where_the_connection_is_cut() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
@@ -668,6 +680,32 @@ fn through(proxy: &str, no_proxy: Option<&str>) -> Result<Client, Error> {
 }
 
 #[test]
+fn a_proxy_that_refuses_is_told_from_the_service() {
+    let url = Url::parse("https://dev.azure.com/contoso").unwrap();
+    for (status, expected) in [
+        (
+            "407 Proxy Authentication Required",
+            "the proxy wants a user name and a password before it lets dev.azure.com be reached",
+        ),
+        ("403 Forbidden", "the proxy PROXY did not connect to dev.azure.com"),
+        ("502 Bad Gateway", "the proxy PROXY did not connect to dev.azure.com"),
+        ("302 Found", "the proxy PROXY did not connect to dev.azure.com"),
+    ] {
+        let server = Server::answering(&[&answer(status, &[], "")]);
+        let client = through(&format!("http://ada:hunter2@{}", server.address), None).unwrap();
+        let request = Request::new(Method::GET, url.clone())
+            .authorization(Some("Basic c2VjcmV0".to_owned().into()));
+        let error = client.send(request).unwrap_err();
+        assert_eq!(error.to_string(), expected.replace("PROXY", &server.address));
+        let seen = &server.seen()[0];
+        assert_eq!(seen.head.lines().next(), Some("CONNECT dev.azure.com:443 HTTP/1.1"));
+        assert_eq!(seen.header("authorization"), None);
+        assert_eq!(seen.header("proxy-authorization"), Some("Basic YWRhOmh1bnRlcjI="));
+        assert!(!format!("{error:?} {client:?}").contains("hunter2"));
+    }
+}
+
+#[test]
 fn a_proxy_without_a_scheme_is_one_of_http_and_no_proxy_holds() {
     let server = Server::answering(&[&json("{}")]);
     let client = through(&server.address, None).unwrap();
@@ -704,43 +742,230 @@ fn a_host_that_is_not_found_is_named() {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_told_from_the_service() {
-    let url = Url::parse("https://dev.azure.com/contoso").unwrap();
-    for (status, expected) in [
-        (
-            "407 Proxy Authentication Required",
-            "the proxy wants a user name and a password before it lets dev.azure.com be reached",
-        ),
-        ("403 Forbidden", "dev.azure.com can't be reached: the proxy did not connect to it"),
-        ("502 Bad Gateway", "dev.azure.com can't be reached: the proxy did not connect to it"),
-    ] {
-        let server = Server::answering(&[&answer(status, &[], "")]);
-        let client = through(&format!("http://ada:hunter2@{}", server.address), None).unwrap();
-        let request = Request::new(Method::GET, url.clone())
-            .authorization(Some("Basic c2VjcmV0".to_owned().into()));
-        let error = client.send(request).unwrap_err();
-        assert_eq!(error.to_string(), expected);
-        let seen = &server.seen()[0];
-        assert_eq!(seen.head.lines().next(), Some("CONNECT dev.azure.com:443 HTTP/1.1"));
-        assert_eq!(seen.header("authorization"), None);
-        assert_eq!(seen.header("proxy-authorization"), Some("Basic YWRhOmh1bnRlcjI="));
-        assert!(!format!("{error:?} {client:?}").contains("hunter2"));
+fn a_proxy_that_is_not_there_is_told_from_the_service() {
+    let request = || Request::new(Method::GET, Url::parse("https://dev.azure.com/").unwrap());
+    let address = super::host(&nowhere());
+    let client = through(&format!("http://ada:hunter2@{address}"), None).unwrap();
+    let error = client.send(request()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("the proxy {address} can't be reached: nobody listens there")
+    );
+
+    let client = through("http://proxy.invalid:3128", None).unwrap();
+    let error = client.send(request()).unwrap_err();
+    assert_eq!(error.to_string(), "the proxy proxy.invalid:3128 can't be reached: no such host");
+
+    let server = Server::answering(&[""]);
+    let error = through(&server.address, None).unwrap().send(request()).unwrap_err();
+    let expected = format!("the proxy {} did not connect to dev.azure.com", server.address);
+    assert_eq!(error.to_string(), expected);
+
+    // It answers in the place of the service and is done, which only TLS notices.
+    let page = answer("200 OK", &["content-type: text/html"], "<title>Welcome</title>");
+    let server = Server::answering(&[&page]);
+    let error = through(&server.address, None).unwrap().send(request()).unwrap_err();
+    let expected =
+        "the connection to dev.azure.com is not secure: it was cut before that was agreed on";
+    assert_eq!(error.to_string(), expected);
+}
+
+/// A port that neither takes a connection nor refuses one, as long as the sockets live.
+struct BlackHole {
+    address: std::net::SocketAddr,
+    _sockets: Vec<Box<dyn Send>>,
+}
+
+impl BlackHole {
+    fn new(address: &str, runtime: &Runtime) -> Self {
+        let address: std::net::SocketAddr = address.parse().unwrap();
+        let _entered = runtime.enter();
+        let socket = match address {
+            std::net::SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4(),
+            std::net::SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6(),
+        };
+        let socket = socket.unwrap();
+        socket.bind(address).unwrap();
+        // One connection waits to be accepted, and for another there is no room.
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let first = TcpStream::connect(address).unwrap();
+        Self { address, _sockets: vec![Box::new(listener), Box::new(first)] }
+    }
+}
+
+/// A client for which a host is at these addresses.
+fn resolving(limits: Limits, addresses: &[std::net::SocketAddr]) -> Client {
+    let settings = Settings { limits, plain: true, ..Settings::default() };
+    Client::built(&settings, None, |it| it.resolve_to_addrs("dev.example", addresses)).unwrap()
+}
+
+#[test]
+fn an_address_that_leads_nowhere_is_passed_over_or_ends_in_time() {
+    let runtime = Runtime::new().unwrap();
+    let holes = ["[::1]:0", "127.0.0.1:0"].map(|address| BlackHole::new(address, &runtime));
+    let holes = holes.each_ref().map(|hole| hole.address);
+    let server = Server::answering(&[&json("{}")]);
+    let addresses = [holes[0], server.address.parse().unwrap()];
+    let url = Url::parse("http://dev.example/").unwrap();
+    let request = || Request::new(Method::GET, url.clone());
+    // Well before the limit: the other kind of address is tried beside the first.
+    let answer = resolving(LIMITS, &addresses).send(request()).unwrap();
+    assert_eq!(answer.status(), 200);
+
+    let limits = Limits { connect: Duration::from_millis(50), ..LIMITS };
+    let error = resolving(limits, &holes).send(request()).unwrap_err();
+    assert_eq!(error.to_string(), "dev.example can't be reached: no connection in time");
+}
+
+/// Never answers, as a resolver whose server is behind a dead line.
+struct NoAnswer;
+
+impl reqwest::dns::Resolve for NoAnswer {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(std::future::pending())
     }
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_is_told_from_one_that_is_cut() {
+fn a_name_that_is_looked_up_without_end_ends_in_time() {
+    let limits = Limits { connect: Duration::from_millis(50), ..LIMITS };
+    let settings = Settings { limits, plain: true, ..Settings::default() };
+    let client = Client::built(&settings, None, |it| it.dns_resolver(NoAnswer)).unwrap();
+    let url = Url::parse("http://dev.example/").unwrap();
+    let error = client.send(Request::new(Method::GET, url)).unwrap_err();
+    assert_eq!(error.to_string(), "dev.example can't be reached: no connection in time");
+}
+
+/// A server's certificate and key, and the authority that signed it, which is trusted or not.
+struct Certificate {
+    chain: Vec<rustls::pki_types::CertificateDer<'static>>,
+    key: rcgen::KeyPair,
+    trusted: Option<String>,
+}
+
+fn certificate(
+    names: &[&str],
+    years: (i32, i32),
+    trusted: bool,
+) -> Result<Certificate, rcgen::Error> {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "authority");
+    let authority = rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate()?)?;
+    let key = rcgen::KeyPair::generate()?;
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut params = rcgen::CertificateParams::new(names)?;
+    params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+    let chain = vec![params.signed_by(&key, &authority)?.der().clone()];
+    Ok(Certificate { chain, key, trusted: trusted.then(|| authority.pem()) })
+}
+
+/// One that signed itself; `is_authority` is what `openssl req -x509` makes.
+fn self_signed(is_authority: bool, trusted: bool) -> Result<Certificate, rcgen::Error> {
+    let key = rcgen::KeyPair::generate()?;
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()])?;
+    if is_authority {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    }
+    let itself = params.self_signed(&key)?;
+    let trusted = trusted.then(|| itself.pem());
+    Ok(Certificate { chain: vec![itself.der().clone()], key, trusted })
+}
+
+/// What a server of TLS with that certificate reads, and what comes of the request.
+fn over_tls(certificate: Certificate) -> (String, Result<u16, Error>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(certificate.key.serialize_der());
+    let settings = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificate.chain, key.into())
+        .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap();
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut hello = [0; 4096];
-        let count = stream.read(&mut hello).unwrap();
-        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
-        String::from_utf8_lossy(&hello[..count]).into_owned()
+        let mut connection = rustls::ServerConnection::new(Arc::new(settings)).unwrap();
+        let mut stream = rustls::Stream::new(&mut connection, &mut stream);
+        let mut read = vec![0; 4096];
+        let count = stream.read(&mut read).unwrap_or_default();
+        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        String::from_utf8_lossy(&read[..count]).into_owned()
     });
+    let folder = tempfile::tempdir().unwrap();
+    let file = certificate.trusted.map(|pem| {
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, pem).unwrap();
+        file
+    });
+    let settings = Settings { certificates: file, limits: LIMITS, ..Settings::default() };
     let request = Request::new(Method::GET, url).authorization(Some("Basic abc".to_owned().into()));
-    let error = client(LIMITS).send(request).unwrap_err();
-    assert!(matches!(&error, Error::Tls { .. }), "{error:?}");
-    assert!(!server.join().unwrap().contains("Basic"));
+    let answer = Client::new(&settings).unwrap().send(request);
+    (server.join().unwrap(), answer.map(|answer| answer.status().as_u16()))
+}
+
+#[test]
+fn a_certificate_with_a_fault_is_refused_by_its_name_and_sees_no_secret() {
+    let here = &["127.0.0.1"];
+    let now = (2020, 4000);
+    for (certificate, expected) in [
+        (certificate(here, now, false), TlsFault::UnknownIssuer),
+        (certificate(here, (2020, 2021), true), TlsFault::Expired),
+        (certificate(here, (3999, 4000), true), TlsFault::NotYetValid),
+        (certificate(&["dev.azure.com", "127.0.0.2"], now, true), TlsFault::WrongName),
+        (self_signed(false, false), TlsFault::UnknownIssuer),
+        (self_signed(true, false), TlsFault::AuthorityAsServer),
+        (self_signed(true, true), TlsFault::AuthorityAsServer),
+    ] {
+        let (read, answer) = over_tls(certificate.unwrap());
+        match answer {
+            Err(Error::Tls { fault, .. }) => assert_eq!(fault, expected),
+            other => panic!("{other:?} where {expected:?} is expected"),
+        }
+        assert_eq!(read, "");
+    }
+    // The same server is taken where there is nothing wrong with it.
+    for certificate in [certificate(here, now, true), self_signed(false, true)] {
+        let (read, answer) = over_tls(certificate.unwrap());
+        assert_eq!(answer.unwrap(), 204);
+        assert!(read.contains("authorization: Basic abc"), "{read}");
+    }
+}
+
+/// What a server that answers the first words of TLS so is taken for.
+#[test]
+fn tls_that_is_not_agreed_on_is_told_by_its_name() {
+    let alert = |code: u8| vec![0x15, 3, 1, 0, 2, 2, code];
+    for (answer, expected) in [
+        (alert(70), TlsFault::Outdated),
+        (alert(40), TlsFault::Outdated),
+        (alert(112), TlsFault::Other("received fatal alert: UnrecognisedName".to_owned())),
+        (Vec::new(), TlsFault::Cut),
+        (b"\x16\x03\x03".to_vec(), TlsFault::Cut),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), TlsFault::NoTls),
+        (b"SSH-2.0-OpenSSH_9\r\n".to_vec(), TlsFault::NoTls),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut hello = [0; 4096];
+            let _ = stream.read(&mut hello).unwrap();
+            stream.write_all(&answer).unwrap();
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest);
+            [&hello[..], &rest].concat()
+        });
+        let request =
+            Request::new(Method::GET, url).authorization(Some("Basic abc".to_owned().into()));
+        match client(LIMITS).send(request).unwrap_err() {
+            Error::Tls { fault, .. } => assert_eq!(fault, expected),
+            other => panic!("{other:?} where {expected:?} is expected"),
+        }
+        assert!(!String::from_utf8_lossy(&server.join().unwrap()).contains("Basic"));
+    }
 }
