@@ -384,6 +384,27 @@ fn a_silent_server_ends_by_the_limit() {
     assert!(matches!(error, Error::Silent { .. }), "{error:?}");
 }
 
+#[test]
+fn how_far_an_upload_has_come_is_told_while_it_is_waited_for() {
+    let server = Server::answering(&[&json("{}")]);
+    let mut upload = client(LIMITS).upload(server.post()).unwrap();
+    upload.write(b"pack").unwrap();
+    let (told, wait) = tokio::sync::oneshot::channel();
+    let mut told = Some(told);
+    let waiting = async { wait.await.unwrap() };
+    let mut sent = Vec::new();
+    let moved = upload.moving(waiting, &mut |bytes| {
+        sent.push(bytes);
+        let _ = told.take().map(|told| told.send(()));
+    });
+    moved.unwrap();
+    // All of it waits here: so little goes whole, once its length is known.
+    assert!(sent.iter().all(|bytes| *bytes == 0) && !sent.is_empty(), "{sent:?}");
+    upload.end(&mut |_| {}).unwrap();
+    assert_eq!(upload.sent(), 4);
+    assert_eq!(upload.finish().unwrap().status(), 200);
+}
+
 /// The count is what tells whether a server may have acted on a body.
 #[test]
 fn what_the_network_took_of_an_upload_is_known() {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
@@ -27,6 +27,9 @@ const WAITING: usize = 4;
 /// The bytes that the network takes at once. They count as sent then, though hyper and the system
 /// hold some of them back: hyper sixteen pieces, so small ones keep the count close to the truth.
 const PIECE: usize = 8 << 10;
+
+/// How often it is told how far a body has come.
+const TICK: Duration = Duration::from_millis(100);
 
 type Answer = Result<reqwest::Response, reqwest::Error>;
 
@@ -216,11 +219,12 @@ impl Upload {
         self.sent() == self.written
     }
 
-    /// Ends the body and waits for the head of the answer, whatever it says.
+    /// Ends the body and waits until the network took all of it, or the answer is there. `on` is
+    /// told a few times a second how many bytes it took so far.
     ///
     /// # Errors
-    /// What kept it from being answered.
-    pub fn finish(&mut self) -> Result<Response, Error> {
+    /// [`Error::Stalled`] when the network takes too little for too long.
+    pub fn end(&mut self, on: &mut dyn FnMut(u64)) -> Result<(), Error> {
         let last = self.buffer.split().freeze();
         if self.streaming.is_none() {
             self.streaming = Some(self.open(Some(last.len()))?);
@@ -229,8 +233,21 @@ impl Upload {
             self.stream(last)?;
         }
         let Some(mut streaming) = self.streaming.take() else { unreachable!("opened above") };
-        let (flow, written) = (Arc::clone(&self.flow), self.written);
-        self.moving(streaming.end(&flow, written))?;
+        let ended = self.moving(streaming.end(&self.flow, self.written), on);
+        self.streaming = Some(streaming);
+        ended
+    }
+
+    /// Ends the body where that was not done yet, and waits for the head of the answer, whatever it
+    /// says.
+    ///
+    /// # Errors
+    /// What kept it from being answered.
+    pub fn finish(&mut self) -> Result<Response, Error> {
+        if self.streaming.as_ref().is_none_or(|streaming| streaming.body.is_some()) {
+            self.end(&mut |_| {})?;
+        }
+        let Some(streaming) = self.streaming.take() else { unreachable!("opened by `end`") };
         let asked = streaming.asked.clone();
         // From here on the server works on what it got.
         let patience = self.client.shared.limits.work;
@@ -247,14 +264,18 @@ impl Upload {
         };
         let handed = match streaming.is_over {
             true => Ok(()),
-            false => self.moving(streaming.hand_over(chunk)),
+            false => self.moving(streaming.hand_over(chunk), &mut |_| {}),
         };
         self.streaming = Some(streaming);
         handed
     }
 
     /// Waits for something that has an end as long as the body moves.
-    fn moving(&self, waiting: impl Future<Output = ()>) -> Result<(), Error> {
+    pub(super) fn moving(
+        &self,
+        waiting: impl Future<Output = ()>,
+        on: &mut dyn FnMut(u64),
+    ) -> Result<(), Error> {
         let rule = self.client.shared.limits.stall;
         let stalled = || {
             let (bytes, seconds) = (rule.bytes, rule.window.as_secs());
@@ -266,7 +287,8 @@ impl Upload {
             loop {
                 tokio::select! {
                     () = &mut waiting => return Ok(()),
-                    () = tokio::time::sleep_until(pace.end().into()) => {
+                    () = tokio::time::sleep_until(pace.end().min(Instant::now() + TICK).into()) => {
+                        on(self.flow.taken());
                         if pace.has_stalled(Instant::now(), self.flow.taken()) {
                             return Err(stalled());
                         }

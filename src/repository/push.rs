@@ -61,7 +61,7 @@ pub enum Event<'a> {
         /// Of how many; 0 if that is not known.
         total: usize,
     },
-    /// Bytes of the pack went to the server.
+    /// The network took so much of what is sent.
     Sending {
         /// How many so far.
         bytes: u64,
@@ -294,15 +294,14 @@ impl Repository {
         let mut upload = access.start()?;
         upload.write(commands)?;
         let on = RefCell::new(on);
-        let mut bytes = 0;
         let mut send = |piece: &[u8]| {
             upload.write(piece)?;
-            bytes += piece.len() as u64;
-            on.borrow_mut()(Event::Sending { bytes });
+            on.borrow_mut()(Event::Sending { bytes: upload.sent() });
             Ok(())
         };
         self.write_pack(pack, &mut send, &mut |event| on.borrow_mut()(event))?;
         let on = on.into_inner();
+        upload.end(&mut |bytes| on(Event::Sending { bytes }))?;
         on(Event::Sent);
         let mut reader = Reader::default();
         let lost = match access.end(&mut upload) {
