@@ -474,6 +474,20 @@ impl Response {
         content_type(self.inner.headers()).is_some_and(|met| met.eq_ignore_ascii_case(media_type))
     }
 
+    /// How long nothing of the body may come.
+    pub fn patience(&self) -> Duration {
+        self.silence
+    }
+
+    /// That nothing that is whole came for longer than that.
+    pub fn slow(&self) -> Error {
+        self.slow_after(self.silence)
+    }
+
+    fn slow_after(&self, limit: Duration) -> Error {
+        Error::Slow { host: self.host.clone(), seconds: limit.as_secs() }
+    }
+
     /// Reads on into `buffer`; 0 at the end.
     ///
     /// # Errors
@@ -543,8 +557,7 @@ impl Response {
         let start = Instant::now();
         while let Some(chunk) = self.chunk()? {
             if start.elapsed() > self.client.shared.limits.body {
-                let seconds = self.client.shared.limits.body.as_secs();
-                return Err(Error::Slow { host: self.host.clone(), seconds });
+                return Err(self.slow_after(self.client.shared.limits.body));
             }
             self.append(&mut body, &chunk, limit)?;
         }

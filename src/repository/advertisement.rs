@@ -9,6 +9,9 @@ use git2::Oid;
 
 use super::pkt_line::Lines;
 
+/// The bytes that are looked through at once.
+const PIECE: usize = 64 << 10;
+
 /// References in full, and what they point at. One whose name is no UTF-8 is left out: nothing here
 /// can name it.
 pub type Advertised = BTreeMap<String, Oid>;
@@ -52,7 +55,7 @@ pub fn read(bytes: &[u8]) -> Result<Advertisement, Error> {
     let mut flushes = 0;
     let mut fault = None;
     let mut lines = Lines::default();
-    lines.feed(bytes, &mut |line| match line {
+    let mut take = |line: Option<&[u8]>| match line {
         None => flushes += 1,
         Some(_) if fault.is_some() => {}
         Some(line) => {
@@ -65,7 +68,9 @@ pub fn read(bytes: &[u8]) -> Result<Advertisement, Error> {
                 Err(error) => fault = Some(error),
             }
         }
-    });
+    };
+    // In pieces, since it keeps a copy of each: a million references are 60 MB.
+    bytes.chunks(PIECE).for_each(|piece| lines.feed(piece, &mut take));
     match fault {
         Some(fault) => Err(fault),
         None if lines.damaged => Err(Error::Malformed),
@@ -149,7 +154,15 @@ mod tests {
         for end in 0..whole.len() {
             assert_eq!(read(&whole[..end]), Err(Error::Cut), "{end}");
         }
-        for bytes in [&b"<html>"[..], b"zzzz", b"0003", &advertisement(&[b"no reference\n"])] {
+        for bytes in [
+            &b"<html>"[..],
+            b"zzzz",
+            b"0001",
+            b"0003",
+            b"fff1",
+            b"ffff",
+            &advertisement(&[b"no reference\n"]),
+        ] {
             assert_eq!(read(bytes), Err(Error::Malformed), "{}", String::from_utf8_lossy(bytes));
         }
         let refused = advertisement(&[b"ERR gone\x1b[2J\n"]);

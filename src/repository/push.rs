@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::time::Instant;
 
 use git2::Oid;
 use thiserror::Error;
@@ -379,6 +380,8 @@ fn read(
 ) -> Result<(), http::Error> {
     let mut piece = vec![0; PIECE];
     let mut line = Vec::new();
+    // A line that comes byte by byte is no silence, and need never end.
+    let mut last = (Instant::now(), 0);
     let read = loop {
         match answer.read(&mut piece) {
             Ok(0) => break Ok(()),
@@ -386,6 +389,14 @@ fn read(
                 reader.feed(&piece[..count], &mut |text| split_lines(&mut line, text, on));
             }
             Err(error) => break Err(error),
+        }
+        if reader.is_over() {
+            break Ok(());
+        }
+        if reader.lines() > last.1 {
+            last = (Instant::now(), reader.lines());
+        } else if last.0.elapsed() > answer.patience() {
+            break Err(answer.slow());
         }
     };
     if !line.is_empty() {

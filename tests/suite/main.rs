@@ -5,6 +5,7 @@ mod clone;
 mod completions;
 mod credential;
 mod engines;
+mod faults;
 mod hooks;
 mod init;
 mod login;
