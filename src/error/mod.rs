@@ -14,7 +14,9 @@ use crate::http::{self, Reason, Refusal, TlsFault};
 use crate::installation;
 use crate::keychain;
 use crate::remote::{self, Noun, Organization};
-use crate::repository::{self, CommitError, GitError, HookError, PackError, PlanError, PushError};
+use crate::repository::{
+    self, CommitError, GitError, HookError, Id, PackError, PlanError, PushError,
+};
 use crate::signin::{askpass, pat};
 use crate::ui::{self, Signal, Ui};
 use crate::wiring;
@@ -638,10 +640,26 @@ impl From<PushError> for Error {
             error @ PushError::NotAtomic => {
                 Self::new(Kind::Failed, error).hint("nothing was sent; push without `--atomic`")
             }
+            error @ PushError::TooLarge { .. } => too_large(error, "REMOTE", None),
             error @ PushError::Unknown(_) => Self::new(Kind::Network, error)
                 .hint("see what is there with `git ls-remote`, then push again"),
         }
     }
+}
+
+/// That a push is too large for one request, and the commit that is pushed first then.
+pub fn too_large(error: PushError, remote: &str, part: Option<(Id, String)>) -> Error {
+    Error::new(Kind::Failed, error).hint(match part {
+        Some((commit, reference)) => format!(
+            "push it in parts: `git vsts push {} {}`, then the same command again",
+            crate::text::quoted(remote),
+            crate::text::quoted(&format!("{:.12}:{reference}", commit.to_string())),
+        ),
+        None => {
+            "one commit alone is too large: keep its large files with Git LFS, https://git-lfs.com"
+                .to_owned()
+        }
+    })
 }
 
 impl From<wiring::Error> for Error {

@@ -270,11 +270,14 @@ impl Refusal {
         let Some(host) = self.location.as_deref().and_then(|at| at.split_once("://")) else {
             return false;
         };
-        let host = host.1.to_ascii_lowercase();
+        let (scheme, host) = (host.0, host.1.to_ascii_lowercase());
+        // A sign-in page is never a step down; a plain one is of a service that stands in here.
+        let is_here = host == self.host.to_ascii_lowercase()
+            && (scheme == "https" || host.starts_with("127.") || host.starts_with("localhost"));
         host.ends_with(".visualstudio.com")
             || matches!(&*host, "login.microsoftonline.com" | "login.windows.net")
             // Within the host that was asked, a redirect can only be to its sign-in page.
-            || host == self.host.to_ascii_lowercase()
+            || is_here
     }
 }
 

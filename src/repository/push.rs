@@ -16,7 +16,7 @@ use super::plan::{self, Kind, Refspecs, Update};
 use super::report::{Reader, Report};
 use super::transport::Access;
 use super::{Git, GitError, Handover, Repository};
-use crate::http::{self, Response, Wait};
+use crate::http::{self, Reason, Refusal, Response, Wait};
 
 /// The most bytes of one line of the server that are kept.
 const LINE_LIMIT: usize = 4096;
@@ -148,6 +148,15 @@ pub enum Error {
     /// The server can't change all or nothing.
     #[error("the server can't change all references or none")]
     NotAtomic,
+    /// The server, or what stands before it, takes no request of that size.
+    #[error("{refusal}")]
+    TooLarge {
+        /// What it said.
+        refusal: Box<Refusal>,
+        /// A commit about halfway and the reference that it goes to, to be pushed first; none
+        /// where no reference has more than one commit that is not there.
+        part: Option<(Oid, String)>,
+    },
     /// The connection ended after the pack was sent, so the server may have taken it.
     #[error("it is not known what the server did with the push")]
     Unknown(#[source] http::Error),
@@ -270,7 +279,8 @@ impl Repository {
         let by_offset = server.can("ofs-delta");
         let pack = self.pack(wanted, had, push.engine, push.git, by_offset)?;
         let commands = commands(&sent, &server, atomic);
-        let (report, lost) = self.exchange(access, &commands, &pack, on)?;
+        let exchanged = self.exchange(access, &commands, &pack, on);
+        let (report, lost) = exchanged.map_err(|error| self.in_parts(error, &sent, &server))?;
         let mut pushed = judged(updates, &report);
         if pushed.iter().any(|pushed| pushed.outcome == Outcome::Unknown) {
             on(Event::LookingAgain(lost.as_ref()));
@@ -312,6 +322,33 @@ impl Repository {
             Err(error) => return Err(error.into()),
         };
         Ok((reader.finish(), lost))
+    }
+
+    /// Says of a push that is too large what its first half is.
+    fn in_parts(&self, error: Error, sent: &[&Update], server: &Advertisement) -> Error {
+        match error {
+            Error::Http(http::Error::Refused(refusal)) if refusal.reason == Reason::TooLarge => {
+                let part = sent.iter().find_map(|update| {
+                    let half = self.halfway(update.new, server).ok().flatten()?;
+                    Some((half, update.reference.clone()))
+                });
+                Error::TooLarge { refusal, part }
+            }
+            error => error,
+        }
+    }
+
+    /// The commit in the middle of those that lead to `tip` and are not at the server, but not
+    /// `tip` itself.
+    fn halfway(&self, tip: Oid, server: &Advertisement) -> Result<Option<Oid>, git2::Error> {
+        let mut walk = self.inner.revwalk()?;
+        walk.push(tip)?;
+        walk.simplify_first_parent()?;
+        for id in server.references.values().filter(|id| self.inner.find_commit(**id).is_ok()) {
+            walk.hide(*id)?;
+        }
+        let missing = walk.collect::<Result<Vec<_>, _>>()?;
+        Ok(missing.get(missing.len() / 2).copied().filter(|half| *half != tip))
     }
 
     /// Notes here what the server has now, as a fetch would.

@@ -172,6 +172,45 @@ hint: try again in 7 s
 "#]].raw());
 }
 
+/// The hint is followed to its end.
+#[test]
+fn a_push_that_is_too_large_is_split_by_the_command_that_is_named() {
+    let sandbox = Sandbox::connected();
+    for number in 0..5 {
+        sandbox.commit("file", &format!("{number}\n"), &format!("Commit {number}"));
+    }
+    let too_large = || {
+        sandbox.azure.answer(Rule::new("POST", RECEIVE_PACK).times(1), Answer::status(413));
+        sandbox.run(["push"])
+    };
+    let output = too_large();
+    assert_data_eq!(said(&output), str![[r#"
+error: azure takes no request as large as this
+hint: push it in parts: `git vsts push origin e49479cb1c29:refs/heads/main`, then the same command again
+[1]
+
+"#]].raw());
+    let (_, command) = output.stderr.split_once("`git vsts ").unwrap();
+    let (command, _) = command.split_once('`').unwrap();
+    let part = sandbox.run(command.split(' '));
+    assert_eq!(part.status, 0, "{part}");
+    assert_eq!(sandbox.server("shop", "web", &["rev-list", "--count", "main"]), "3");
+    // Half of what is left, until there is one commit.
+    assert!(too_large().stderr.contains("`git vsts push origin "));
+    let _ = sandbox.run(["push", "origin", "main~1:refs/heads/main"]);
+    assert_data_eq!(
+        said(&too_large()),
+        str![[r#"
+error: azure takes no request as large as this
+hint: one commit alone is too large: keep its large files with Git LFS, https://git-lfs.com
+[1]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(sandbox.run(["push"]).status, 0);
+}
+
 #[test]
 fn a_connection_that_is_cut_before_anything_is_sent_is_made_once_more() {
     let sandbox = Sandbox::connected();
@@ -261,6 +300,38 @@ hint: if your company's proxy issues certificates of its own, name its file: `gi
 [5]
 
 "#]].raw());
+}
+
+#[test]
+fn a_redirect_to_http_is_not_followed() {
+    let sandbox = Sandbox::connected();
+    let _ =
+        sandbox.git(["remote", "set-url", "origin", "https://dev.azure.com/contoso/shop/_git/web"]);
+    sandbox.hosted();
+    sandbox.set("GIT_VSTS_PAT", &sandbox.token("contoso"));
+    let down = format!("{}/contoso/shop/_git/web/info/refs", sandbox.azure.url());
+    let mut shown = String::new();
+    for target in [&*down, "http://dev.azure.com/contoso/shop/_git/web/info/refs"] {
+        sandbox.azure.clear_answers();
+        sandbox.azure.clear_requests();
+        sandbox.azure.answer(Rule::any(INFO_REFS), Answer::redirect(target));
+        shown.push_str(&said(&sandbox.run(["push"])));
+        let asked = sandbox.azure.requests();
+        assert!(asked.iter().all(|it| it.header("host") == Some("dev.azure.com")), "{asked:?}");
+    }
+    assert_data_eq!(
+        shown,
+        str![[r#"
+error: dev.azure.com sends the request on to https://azure
+hint: something on the way answered in its place: check the proxy and the address
+[5]
+error: dev.azure.com sends the request on to http://dev.azure.com
+hint: something on the way answered in its place: check the proxy and the address
+[5]
+
+"#]]
+        .raw()
+    );
 }
 
 /// A quarter of a million, which is enough to tell: a million of them took 200 MB where git took 300.

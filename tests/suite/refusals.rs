@@ -344,7 +344,7 @@ hint: put them into the proxy's address: `HTTPS_PROXY=http://USER:PASSWORD@HOST:
 [5]
 # 413 at …/git-receive-pack
 error: azure takes no request as large as this
-hint: push it in parts: `git push REMOTE COMMIT:BRANCH` for an older commit first
+hint: one commit alone is too large: keep its large files with Git LFS, https://git-lfs.com
 [1]
 # 429 for an hour at …/git-receive-pack
 error: azure asks for fewer requests: The request has been canceled: Request was blocked due to exceeding usage of resource 'Concurrency' in namespace 'User' (TF400733)

@@ -6,7 +6,7 @@ use super::send::Signer;
 use crate::azure;
 use crate::commands::place::{self, Place, Wanted};
 use crate::context::{Context, SignIn, Source};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, too_large};
 use crate::http::{self, Reason};
 use crate::remote::{Organization, RemoteUrl};
 use crate::repository::PushError;
@@ -24,6 +24,10 @@ pub(super) fn explain(
 ) -> Error {
     let refusal = match error {
         PushError::Http(http::Error::Refused(ref refusal)) => refusal.clone(),
+        PushError::TooLarge { ref part, .. } => {
+            let part = part.as_ref().map(|(commit, reference)| (*commit, reference.clone()));
+            return too_large(error, remote, part);
+        }
         PushError::Plan(error) => return not_planned(error, remote),
         PushError::Handover(error) => return not_pushed(error, &url.organization),
         error => return error.into(),
