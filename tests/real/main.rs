@@ -6,6 +6,7 @@
 mod browser;
 mod chromium;
 mod credential;
+mod disk;
 mod git_own;
 mod interrupted;
 mod keychain;
