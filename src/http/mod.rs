@@ -225,6 +225,10 @@ impl Client {
             .connect_timeout(settings.limits.connect)
             // reqwest's own is 30 s, which ends an upload to a server that is slow to read.
             .tcp_user_timeout(settings.limits.silence)
+            // A server that works says nothing for longer, and must not be taken for a dead line.
+            .tcp_keepalive(settings.limits.silence / 4)
+            .tcp_keepalive_interval(settings.limits.silence / 4)
+            .tcp_keepalive_retries(3)
             .tcp_nodelay(true)
             .user_agent(concat!("git-vsts/", env!("CARGO_PKG_VERSION")))
             .no_proxy();

@@ -899,12 +899,13 @@ fn self_signed(is_authority: bool, trusted: bool) -> Result<Certificate, rcgen::
 fn over_tls(certificate: Certificate) -> (String, Result<u16, Error>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(certificate.key.serialize_der());
-    let settings = rustls::ServerConfig::builder_with_provider(provider)
+    let mut settings = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(certificate.chain, key.into())
         .unwrap();
+    settings.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap();
     let server = thread::spawn(move || {
@@ -954,6 +955,15 @@ fn a_certificate_with_a_fault_is_refused_by_its_name_and_sees_no_secret() {
         assert_eq!(answer.unwrap(), 204);
         assert!(read.contains("authorization: Basic abc"), "{read}");
     }
+}
+
+/// The service has answered 413 to large bodies over HTTP/2.
+#[test]
+fn a_server_that_prefers_http_2_is_spoken_to_in_1_1() {
+    let certificate = certificate(&["127.0.0.1"], (2020, 4000), true).unwrap();
+    let (read, answer) = over_tls(certificate);
+    assert_eq!(answer.unwrap(), 204);
+    assert!(read.starts_with("GET / HTTP/1.1\r\n"), "{read}");
 }
 
 /// What a server that answers the first words of TLS so is taken for.
