@@ -212,12 +212,13 @@ impl Init {
         place: &Place,
     ) -> Result<(), Error> {
         let hint = || {
-            let free = names::free_remote(repository).unwrap_or_else(|_| "NAME".to_owned());
+            let free =
+                names::free_remote(context, repository).unwrap_or_else(|_| "NAME".to_owned());
             format!("give the new one another name: `--remote {free}`")
         };
         remote_add::check_name(context, repository, &self.remote, place, self.wish(), hint)?;
-        let remote = repository.remote(&self.remote)?;
-        let pushes_by_ssh = remote.is_some_and(|remote| {
+        let remotes = names::remotes(context, repository)?;
+        let pushes_by_ssh = remotes.get(&self.remote).is_some_and(|remote| {
             let url = context.service.remote(&remote.push_url);
             url.is_ok_and(|url| url.protocol == Protocol::Ssh)
         });
@@ -321,9 +322,7 @@ impl Init {
         repository: &Repository,
         place: &Place,
     ) -> Result<Vec<crate::repository::Pushed>, Error> {
-        let remote = repository.remote(&self.remote)?.ok_or_else(|| {
-            Error::message(Kind::Failed, format!("the remote {} is gone", self.remote))
-        })?;
+        let remote = names::written_remote(context, repository, &self.remote)?;
         push::push(context, repository, &remote, &Refspecs::default(), &Options::default())
             .map(|pushed| pushed.references)
             .map_err(|error| {

@@ -5,7 +5,7 @@ use crate::azure;
 use crate::context::{Context, SignIn};
 use crate::error::{Error, Kind};
 use crate::remote::{self, Organization, ProjectName, Protocol, RemoteUrl, RepositoryName, Target};
-use crate::repository::{Remote, Repository};
+use crate::repository::{Remote, Remotes, Repository};
 use crate::ui::Question;
 
 /// A remote of the repository here that is one of Azure DevOps.
@@ -101,6 +101,30 @@ pub fn signed_in(context: &Context) -> Result<Vec<Organization>, Error> {
     Ok(accounts.iter().filter_map(spelled).collect())
 }
 
+/// The remotes and branches of the repository here as git has them.
+///
+/// # Errors
+/// git could not be asked.
+pub fn remotes(context: &Context, repository: &Repository) -> Result<Remotes, Error> {
+    Ok(repository.remotes(context.configuration()?))
+}
+
+/// The remote of this name as it is now, where this run may have written it.
+///
+/// # Errors
+/// git could not be asked, or the remote is not there.
+pub fn written_remote(
+    context: &Context,
+    repository: &Repository,
+    name: &str,
+) -> Result<Remote, Error> {
+    let remotes = repository.remotes(&context.configuration_now()?);
+    remotes.get(name).cloned().ok_or_else(|| {
+        let name = crate::text::visible(name);
+        Error::message(Kind::Failed, format!("the remote {name} is gone"))
+    })
+}
+
 /// The remotes of the repository here that are Azure DevOps'.
 ///
 /// # Errors
@@ -109,12 +133,11 @@ pub fn azure_remotes(
     context: &Context,
     repository: &Repository,
 ) -> Result<Vec<AzureRemote>, Error> {
-    let remotes = repository.remotes()?.into_iter();
-    let read = |remote: Remote| {
+    let read = |remote: &Remote| {
         let url = context.service.remote(&remote.push_url).ok()?;
-        Some(AzureRemote { remote, url })
+        Some(AzureRemote { remote: remote.clone(), url })
     };
-    Ok(remotes.filter_map(read).collect())
+    Ok(remotes(context, repository)?.iter().filter_map(read).collect())
 }
 
 /// What is known of a repository without asking anybody.
@@ -256,9 +279,13 @@ pub fn ask_repository(
 }
 
 /// The name of a remote that can be added: `origin`, or `azure` where that is taken.
-pub fn free_remote(repository: &Repository) -> Result<String, Error> {
+///
+/// # Errors
+/// Both are taken.
+pub fn free_remote(context: &Context, repository: &Repository) -> Result<String, Error> {
+    let remotes = remotes(context, repository)?;
     for name in ["origin", "azure"] {
-        if repository.remote(name)?.is_none() {
+        if remotes.get(name).is_none() {
             return Ok(name.to_owned());
         }
     }
@@ -274,8 +301,18 @@ pub fn free_remote(repository: &Repository) -> Result<String, Error> {
 /// # Errors
 /// Always, but for the remote of Azure DevOps that it is.
 pub fn judge(context: &Context, remote: &Remote) -> Result<RemoteUrl, Error> {
+    let name = crate::text::visible(&remote.name);
+    // To push to the first alone would leave the others behind, and nobody would notice.
+    if !remote.further_push_urls.is_empty() {
+        let urls = std::iter::once(&remote.push_url).chain(&remote.further_push_urls);
+        let urls: Vec<String> = urls.map(|url| remote::without_user(url)).collect();
+        let message = format!("a push to {name} goes to several URLs: {}", urls.join(", "));
+        return Err(Error::message(Kind::Usage, message).hint(format!(
+            "`git push {}` pushes to each of them; `git vsts push` needs a remote with one",
+            crate::text::quoted(&remote.name)
+        )));
+    }
     context.service.remote(&remote.push_url).map_err(|error| {
-        let name = crate::text::visible(&remote.name);
         if error.is_foreign() {
             let url = remote::without_user(&remote.push_url);
             let message = format!("{name} is not at Azure DevOps: {url}");

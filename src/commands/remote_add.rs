@@ -46,7 +46,8 @@ impl RemoteAdd {
         let place = find(context, target.as_deref(), Some(&repository))?;
         let wish = Wish { protocol: Some(names::protocol(self.ssh)), replace: self.replace };
         let hint = || {
-            let free = names::free_remote(&repository).unwrap_or_else(|_| "NAME".to_owned());
+            let free =
+                names::free_remote(context, &repository).unwrap_or_else(|_| "NAME".to_owned());
             let target = crate::text::quoted(&place.to_string());
             format!(
                 "add another, `git vsts remote-add {free} {target}`, or point this one there with `--replace`"
@@ -180,8 +181,9 @@ pub(super) fn check_name(
     wish: Wish,
     hint: impl FnOnce() -> String,
 ) -> Result<(), Error> {
-    let Some(remote) = repository.remote(name)? else { return Ok(repository.check_writable()?) };
-    if is_for(context, &remote, place, wish) {
+    let remotes = names::remotes(context, repository)?;
+    let Some(remote) = remotes.get(name) else { return Ok(repository.check_writable()?) };
+    if is_for(context, remote, place, wish) {
         return Ok(());
     }
     if wish.replace {
@@ -235,8 +237,9 @@ pub(super) fn add(
     wish: Wish,
 ) -> Result<String, Error> {
     let written = url.url(wish.protocol.unwrap_or(Protocol::Https));
-    let before = repository.remote(name)?;
-    if let Some(remote) = &before {
+    let remotes = names::remotes(context, repository)?;
+    let before = remotes.get(name);
+    if let Some(remote) = before {
         let place = Place {
             organization: url.organization.clone(),
             project: url.project.clone(),

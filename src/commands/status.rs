@@ -224,13 +224,11 @@ fn of_configuration(context: &Context, remote: &RemoteUrl) -> Result<Option<Logi
 fn here(context: &Context, repository: Option<&Repository>) -> Result<Option<RemoteUrl>, Error> {
     let Some(repository) = repository else { return Ok(None) };
     let remotes = names::azure_remotes(context, repository)?;
-    if let Head::Branch { name } = repository.head()?
-        && let Some(followed) = repository.branch_remote(&name)?
-        && let Some(found) = remotes.iter().find(|found| found.remote.name == followed)
-    {
-        return Ok(Some(found.url.clone()));
-    }
-    Ok(remotes.into_iter().next().map(|found| found.url))
+    let all = names::remotes(context, repository)?;
+    let branch = repository.head()?.branch().map(str::to_owned);
+    let mut chosen = all.chosen(branch.as_deref()).into_iter();
+    let found = chosen.find_map(|(_, name)| remotes.iter().find(|it| it.remote.name == name));
+    Ok(found.or(remotes.first()).map(|found| found.url.clone()))
 }
 
 /// How it ends: by what could not be read, else by what is wrong with the sign-in to the
@@ -270,8 +268,8 @@ impl Here {
             Head::Detached => None,
         };
         let directory = repository.directory().display().to_string();
-        let remotes = repository.remotes()?;
-        let remotes = remotes.into_iter().map(|remote| Pointer::of(context, remote)).collect();
+        let remotes = names::remotes(context, repository)?;
+        let remotes = remotes.iter().map(|remote| Pointer::of(context, remote.clone())).collect();
         Ok(Self { directory, branch, remotes })
     }
 }

@@ -181,14 +181,16 @@ fn remotes(here: &Here, current: &str) -> Vec<CompletionCandidate> {
     let find = || {
         let context = here.context()?;
         let Some(repository) = here.repository(&context)? else { return Ok(Vec::new()) };
-        let read = |remote: crate::repository::Remote| {
+        let read = |remote: &crate::repository::Remote| {
             let url = context.service.remote(&remote.push_url).ok()?;
             is_typeable(&remote.name).then(|| {
                 let at = format!("{}/{}/{}", url.organization, url.project, url.repository);
-                CompletionCandidate::new(remote.name).help(Some(visible(&at).into()))
+                CompletionCandidate::new(&remote.name).help(Some(visible(&at).into()))
             })
         };
-        Ok(repository.remotes()?.into_iter().filter_map(read).collect())
+        // git would have to be started for its own view, and somebody waits.
+        let remotes = repository.remotes(&repository.own_configuration()?);
+        Ok(remotes.iter().filter_map(read).collect())
     };
     let mut found: Vec<CompletionCandidate> = find().unwrap_or_else(|_: Error| Vec::new());
     found.retain(|it| it.get_value().as_encoded_bytes().starts_with(current.as_bytes()));

@@ -232,6 +232,20 @@ impl Configuration {
         self.entries.iter().filter(|entry| entry.key == key).map(Entry::text).collect()
     }
 
+    /// What stands in the sections of this name (in lower case) that have a subsection, in git's order: the subsection,
+    /// the variable in lower case, and the value, none where the key stands without one.
+    pub fn subsections<'c>(
+        &'c self,
+        section: &'c str,
+    ) -> impl Iterator<Item = (&'c str, &'c str, Option<&'c str>)> {
+        self.entries.iter().filter_map(move |entry| match key_parts(&entry.key) {
+            Some((met, Some(subsection), variable)) if met == section => {
+                Some((subsection, variable, entry.value.as_deref()))
+            }
+            _ => None,
+        })
+    }
+
     /// The value of a key as a boolean, by git's rules: `true`, `yes`, `on`, a number but 0, or no value; `false`, `no`,
     /// `off`, 0, or empty.
     ///

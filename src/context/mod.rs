@@ -229,7 +229,7 @@ impl Context {
         };
         Ok(match list {
             Some(list) => Configuration::parse(&list)?,
-            None => Configuration::from_entries(Repository::configuration(&self.directory)?),
+            None => Repository::configuration(&self.directory)?,
         })
     }
 

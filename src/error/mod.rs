@@ -582,6 +582,17 @@ pub fn not_planned(error: PlanError, remote: &str) -> Error {
         E::Ambiguous(name) => {
             (Kind::Usage, Some(format!("name it in full: refs/heads/{name} or refs/tags/{name}")))
         }
+        E::Several(_) => (Kind::Usage, Some("name it in full: `git for-each-ref`".to_owned())),
+        E::SeveralThere(_) => {
+            (Kind::Usage, Some(format!("name it in full: `git ls-remote {remote}`")))
+        }
+        E::NoMatch(_) => (
+            Kind::Failed,
+            Some(
+                "a pattern is for whole names, `refs/heads/*`; `git for-each-ref` lists them"
+                    .to_owned(),
+            ),
+        ),
         E::NoDestination(_) => (Kind::Failed, Some("it may be gone already".to_owned())),
         E::NoName(source) => (
             Kind::Usage,
@@ -597,6 +608,23 @@ pub fn not_planned(error: PlanError, remote: &str) -> Error {
                     .to_owned(),
             ),
         ),
+        E::MalformedSetting { key, .. } => (
+            Kind::Usage,
+            Some(format!(
+                "see where it stands: `git config --show-origin --get-all {}`",
+                crate::text::quoted(key)
+            )),
+        ),
+        E::Mirror(name) => (
+            Kind::Usage,
+            Some(format!(
+                "`git push {remote}` does it; if that is not meant: `git config --unset remote.{name}.mirror`"
+            )),
+        ),
+        E::NoDefault(_) => (
+            Kind::Usage,
+            Some("it is `simple`, `current`, `upstream`, `matching` or `nothing`".to_owned()),
+        ),
         E::Twice(_) => (Kind::Usage, None),
         E::OtherName { branch, upstream } => (
             Kind::Usage,
@@ -604,7 +632,7 @@ pub fn not_planned(error: PlanError, remote: &str) -> Error {
                 "say which you mean: `git vsts push {remote} HEAD:{upstream}` or `git vsts push {remote} {branch}`"
             )),
         ),
-        E::NoUpstream(_) | E::NothingByDefault => {
+        E::NoUpstream(_) | E::SeveralUpstreams(_) | E::NothingByDefault => {
             (Kind::Usage, Some(format!("name what to push: `git vsts push {remote} BRANCH`")))
         }
         E::Nothing | E::Unreadable(_) => (Kind::Failed, None),

@@ -1,9 +1,9 @@
 //! What must be at the server still, so that a push may lose commits there (git-push(1), `--force-with-lease`).
 
-use super::Repository;
-use super::plan::{self, Kind, Update};
-use super::push::tracking_name;
 use git2::Oid;
+
+use super::plan::{self, Kind, Update};
+use super::{Remote, Repository};
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +56,9 @@ impl Repository {
     pub(super) fn apply(
         &self,
         leases: &[Lease],
-        remote: Option<&str>,
+        remote: Option<&Remote>,
         updates: &mut [Update],
     ) -> Result<(), plan::Error> {
-        let remote = remote.and_then(|name| self.inner.find_remote(name).ok());
         for update in updates.iter_mut().filter(|update| update.is_change()) {
             let named = leases.iter().filter(|lease| lease.reference.is_some());
             let rest = leases.iter().filter(|lease| lease.reference.is_none());
@@ -67,14 +66,15 @@ impl Repository {
             else {
                 continue;
             };
-            let expected = match (&lease.expected, &remote) {
+            let expected = match (&lease.expected, remote) {
                 (Some(none), _) if none.is_empty() => Oid::ZERO_SHA1,
                 (Some(named), _) => self
                     .inner
                     .revparse_single(named)
                     .map_err(|_| plan::Error::NoSource(crate::text::visible(named)))?
                     .id(),
-                (None, Some(remote)) => tracking_name(remote, &update.reference)
+                (None, Some(remote)) => remote
+                    .noted(&update.reference)
                     .and_then(|name| self.inner.refname_to_id(&name).ok())
                     .unwrap_or(Oid::ZERO_SHA1),
                 (None, None) => Oid::ZERO_SHA1,

@@ -14,16 +14,19 @@ mod pack;
 mod pkt_line;
 mod plan;
 mod push;
+mod refspec;
+mod remotes;
 mod report;
+mod track;
 mod transport;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, RepositoryInitOptions, RepositoryOpenFlags};
+use git2::{ConfigLevel, ErrorClass, ErrorCode, RepositoryInitOptions, RepositoryOpenFlags};
 use thiserror::Error;
 
-use crate::configuration::Scope;
+use crate::configuration::{Configuration, Scope};
 use crate::text::visible;
 
 pub use clone::{Clone, Helper};
@@ -34,8 +37,9 @@ pub use handover::Handover;
 pub use hooks::Error as HookError;
 pub use lease::Lease;
 pub use pack::{Engine, Error as PackError, Stage};
-pub use plan::{Error as PlanError, Kind, Refspecs, Update, short};
+pub use plan::{Error as PlanError, Kind, Refspecs, Settings, Update, short};
 pub use push::{Answer, Error as PushError, Event, Outcome, Prepared, Push, Pushed};
+pub use remotes::{Branch, Remote, Remotes};
 pub use transport::Access;
 
 /// A repository of this computer.
@@ -60,15 +64,14 @@ pub enum Head {
     Detached,
 }
 
-/// A remote as it is configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remote {
-    /// Its name.
-    pub name: String,
-    /// Where a push to it goes: `pushurl` or `url`, after `url.*.pushInsteadOf` and `insteadOf`.
-    pub push_url: String,
-    /// Where a fetch from it goes, after `url.*.insteadOf`.
-    pub url: String,
+impl Head {
+    /// The short name of the branch, with a commit or without.
+    pub fn branch(&self) -> Option<&str> {
+        match self {
+            Self::Branch { name } | Self::Unborn { name } => Some(name),
+            Self::Detached => None,
+        }
+    }
 }
 
 /// Why the repository can't be used as asked.
@@ -203,29 +206,19 @@ impl Repository {
     ///
     /// # Errors
     /// [`Error::Unreadable`]
-    pub fn configuration(directory: &Path) -> Result<Vec<(Scope, String, Option<String>)>, Error> {
-        let configuration = match Self::find(directory)? {
-            Some(repository) => repository.inner.config()?,
-            None => git2::Config::open_default()?,
-        };
-        let mut found = Vec::new();
-        let mut entries = configuration.entries(None)?;
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let scope = match entry.level() {
-                ConfigLevel::ProgramData | ConfigLevel::System => Scope::System,
-                ConfigLevel::XDG | ConfigLevel::Global => Scope::Global,
-                ConfigLevel::Worktree => Scope::Worktree,
-                ConfigLevel::App => Scope::Command,
-                _ => Scope::Local,
-            };
-            let key = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-            let value = entry
-                .has_value()
-                .then(|| String::from_utf8_lossy(entry.value_bytes()).into_owned());
-            found.push((scope, key, value));
+    pub fn configuration(directory: &Path) -> Result<Configuration, Error> {
+        match Self::find(directory)? {
+            Some(repository) => repository.own_configuration(),
+            None => read(&git2::Config::open_default()?),
         }
-        Ok(found)
+    }
+
+    /// The same of this repository, for where there is no time to ask git.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]
+    pub fn own_configuration(&self) -> Result<Configuration, Error> {
+        read(&self.inner.config()?)
     }
 
     /// The folder that a person would call the repository.
@@ -276,42 +269,6 @@ impl Repository {
             path: self.inner.path().join("HEAD"),
             reason: visible(error.message()),
         })
-    }
-
-    /// The remotes, in the order of their names.
-    ///
-    /// # Errors
-    /// [`Error::Unreadable`]
-    pub fn remotes(&self) -> Result<Vec<Remote>, Error> {
-        let mut remotes = Vec::new();
-        for name in self.inner.remotes()?.iter_bytes() {
-            // A name that is no text can't be given to a command either.
-            let Ok(name) = str::from_utf8(name) else { continue };
-            if let Some(remote) = self.remote(name)? {
-                remotes.push(remote);
-            }
-        }
-        remotes.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(remotes)
-    }
-
-    /// The remote of this name.
-    ///
-    /// # Errors
-    /// [`Error::Unreadable`]
-    pub fn remote(&self, name: &str) -> Result<Option<Remote>, Error> {
-        let remote = match self.inner.find_remote(name) {
-            Ok(remote) => remote,
-            Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let url = String::from_utf8_lossy(remote.url_bytes()).into_owned();
-        let push_url = remote
-            .pushurl_bytes()
-            .map_or_else(|| url.clone(), |bytes| String::from_utf8_lossy(bytes).into_owned());
-        Ok(Some(Remote { name: name.to_owned(), push_url, url }))
     }
 
     /// Checks that its configuration can be changed, so that this is known before anything is made
@@ -411,20 +368,6 @@ impl Repository {
         self.inner.commondir().join("config")
     }
 
-    /// The remote that the branch here is set to push to or follow.
-    ///
-    /// # Errors
-    /// [`Error::Unreadable`]
-    pub fn branch_remote(&self, branch: &str) -> Result<Option<String>, Error> {
-        let configuration = self.inner.config()?.snapshot()?;
-        let keys = [
-            format!("branch.{branch}.pushRemote"),
-            "remote.pushDefault".to_owned(),
-            format!("branch.{branch}.remote"),
-        ];
-        Ok(keys.iter().find_map(|key| configuration.get_string(key).ok()))
-    }
-
     /// The default branch at a remote, in full, as far as it is known here: `refs/remotes/REMOTE/HEAD`, which a clone
     /// makes.
     pub fn default_branch(&self, remote: &str) -> Option<String> {
@@ -443,15 +386,6 @@ impl Repository {
     /// Whether a branch here has this name.
     pub fn has_branch(&self, name: &str) -> bool {
         self.inner.find_branch(name, git2::BranchType::Local).is_ok()
-    }
-
-    /// Whether the branch follows one of a remote.
-    ///
-    /// # Errors
-    /// [`Error::Unreadable`]
-    pub fn has_upstream(&self, branch: &str) -> Result<bool, Error> {
-        let configuration = self.inner.config()?.snapshot()?;
-        Ok(configuration.get_string(&format!("branch.{branch}.merge")).is_ok())
     }
 
     /// Makes the branch follow `reference` of `remote`.
@@ -494,29 +428,26 @@ impl Repository {
         names.sort();
         Ok(names)
     }
+}
 
-    /// The names of the local branches, and whether there is any commit at all.
-    fn branches(&self) -> Result<Vec<(String, Oid)>, git2::Error> {
-        self.named("refs/heads/*")
+fn read(configuration: &git2::Config) -> Result<Configuration, Error> {
+    let mut found = Vec::new();
+    let mut entries = configuration.entries(None)?;
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let scope = match entry.level() {
+            ConfigLevel::ProgramData | ConfigLevel::System => Scope::System,
+            ConfigLevel::XDG | ConfigLevel::Global => Scope::Global,
+            ConfigLevel::Worktree => Scope::Worktree,
+            ConfigLevel::App => Scope::Command,
+            _ => Scope::Local,
+        };
+        let key = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+        let value =
+            entry.has_value().then(|| String::from_utf8_lossy(entry.value_bytes()).into_owned());
+        found.push((scope, key, value));
     }
-
-    /// The references of a pattern with what each points at.
-    fn named(&self, pattern: &str) -> Result<Vec<(String, Oid)>, git2::Error> {
-        let mut found = Vec::new();
-        for reference in self.inner.references_glob(pattern)? {
-            let reference = reference?;
-            let target = reference.resolve()?.target();
-            // To leave it out would be to claim that all was pushed.
-            let name = str::from_utf8(reference.name_bytes()).map_err(|_| {
-                let name = crate::text::visible_bytes(reference.name_bytes());
-                git2::Error::from_str(&format!("the name of {name} is not UTF-8"))
-            })?;
-            if let Some(target) = target {
-                found.push((name.to_owned(), target));
-            }
-        }
-        Ok(found)
-    }
+    Ok(Configuration::from_entries(found))
 }
 
 /// Puts a file back as git changes one: under its lock, whole or not at all.

@@ -75,8 +75,6 @@ pub enum Event<'a> {
     RemoteProgress(&'a str),
     /// The server did not say what became of each reference, for this reason if it is known, and is asked what it has.
     LookingAgain(Option<&'a http::Error>),
-    /// What the server has now could not be noted here, and why.
-    Untracked(&'a str),
 }
 
 /// What became of a reference.
@@ -244,7 +242,8 @@ impl Repository {
         let server = advertisement::read(&access.ask(push.wait)?)?;
         let mut updates = self.plan(push.refspecs, push.remote, &server.references)?;
         if !push.refspecs.force {
-            self.apply(push.leases, push.remote, &mut updates)?;
+            let remote = push.remote.and_then(|name| push.refspecs.settings.remotes.get(name));
+            self.apply(push.leases, remote, &mut updates)?;
         }
         if !push.no_verify {
             let name = push.remote.unwrap_or(push.url);
@@ -289,7 +288,6 @@ impl Repository {
                 return Err(Error::Unknown(lost));
             }
         }
-        self.note_all(push.remote, &pushed, on);
         Ok(pushed)
     }
 
@@ -350,43 +348,6 @@ impl Repository {
         let missing = walk.collect::<Result<Vec<_>, _>>()?;
         Ok(missing.get(missing.len() / 2).copied().filter(|half| *half != tip))
     }
-
-    /// Notes here what the server has now, as a fetch would.
-    fn note_all(&self, remote: Option<&str>, pushed: &[Pushed], on: &mut dyn FnMut(Event<'_>)) {
-        let Some(remote) = remote.and_then(|name| self.inner.find_remote(name).ok()) else {
-            return;
-        };
-        for pushed in pushed.iter().filter(|pushed| pushed.is_done()) {
-            if let Err(error) = self.note(&remote, &pushed.update) {
-                on(Event::Untracked(error.message()));
-            }
-        }
-    }
-
-    fn note(&self, remote: &git2::Remote<'_>, update: &Update) -> Result<(), git2::Error> {
-        let Some(name) = tracking_name(remote, &update.reference) else { return Ok(()) };
-        if update.new.is_zero() {
-            return match self.inner.find_reference(&name) {
-                Ok(mut reference) => reference.delete(),
-                Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(()),
-                Err(error) => Err(error),
-            };
-        }
-        if self.inner.refname_to_id(&name).ok() != Some(update.new) {
-            // git's own words, which its reflog has for it.
-            self.inner.reference(&name, update.new, true, "update by push")?;
-        }
-        Ok(())
-    }
-}
-
-/// The reference here that stands for one at a remote, by what is fetched from it.
-pub(super) fn tracking_name(remote: &git2::Remote<'_>, reference: &str) -> Option<String> {
-    let fetched = |it: &git2::Refspec<'_>| {
-        it.direction() == git2::Direction::Fetch && it.src_matches(reference)
-    };
-    let name = remote.refspecs().find(fetched)?.transform(reference).ok()?;
-    str::from_utf8(&name).ok().map(str::to_owned)
 }
 
 /// What is asked of the server, a line a reference, up to the flush before the pack (gitprotocol-pack(5), "Reference Update

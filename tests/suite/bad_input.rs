@@ -456,14 +456,14 @@ hint: a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete
 [exit 2]
 $ a:b:c
 --- stderr
-error: a:b:c is no refspec
-hint: a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete
-[exit 2]
+error: nothing here is called a:b
+hint: `git branch --all` and `git tag` list what there is
+[exit 1]
 $ ext::x
 --- stderr
-error: ext::x is no refspec
-hint: a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete
-[exit 2]
+error: nothing here is called ext:
+hint: `git branch --all` and `git tag` list what there is
+[exit 1]
 $ https://ada:s3cr3t-t0ken@dev.azure.com/x
 --- stderr
 error: https://dev.azure.com/x is no refspec

@@ -15,6 +15,7 @@ mod microsoft;
 mod plain_git;
 mod push;
 mod readme;
+mod refspecs;
 mod refusals;
 mod remote_add;
 mod sandbox;

@@ -288,13 +288,13 @@ error: it can't be told whether x is to be a branch or a tag there
 hint: name it in full: refs/heads/x or refs/tags/x
 [2]
 $ git vsts push origin ma*n
-error: ma*n is no refspec
-hint: a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete
-[2]
+error: nothing here matches ma*n
+hint: a pattern is for whole names, `refs/heads/*`; `git for-each-ref` lists them
+[1]
 $ git vsts push origin main:a:b
-error: main:a:b is no refspec
-hint: a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete
-[2]
+error: nothing here is called main:a
+hint: `git branch --all` and `git tag` list what there is
+[1]
 $ git vsts push origin main:a..b
 error: main:a..b is no refspec
 hint: a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete

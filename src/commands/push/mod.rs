@@ -15,7 +15,9 @@ use crate::commands::report::{self, Report};
 use crate::context::Context;
 use crate::error::{Error, Kind, not_planned};
 use crate::remote::RepositoryName;
-use crate::repository::{Engine, Head, Lease, Pushed, Refspecs, Remote, Repository};
+use crate::repository::{
+    Engine, Head, Lease, Pushed, Refspecs, Remote, Remotes, Repository, Settings,
+};
 use crate::text::{quoted, visible};
 
 pub(in crate::commands) use send::{Options, push};
@@ -111,8 +113,9 @@ impl Push {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
         let known = self.known(context)?;
         let repository = self.repository(context, &known)?;
-        let refspecs = self.refspecs(context)?;
-        let (remote, made) = match self.remote(context, &repository)? {
+        let remotes = names::remotes(context, &repository)?;
+        let refspecs = self.refspecs(context, remotes)?;
+        let (remote, made) = match self.remote(context, &repository, &refspecs.settings.remotes)? {
             Some(remote) => (remote, false),
             None => match self.connect(context, &repository, known.clone(), &refspecs)? {
                 Some(connected) => connected,
@@ -160,9 +163,9 @@ impl Push {
         })
     }
 
-    fn refspecs(&self, context: &Context) -> Result<Refspecs, Error> {
+    fn refspecs(&self, context: &Context, remotes: Remotes) -> Result<Refspecs, Error> {
         Ok(Refspecs {
-            default: context.configuration()?.get("push.default").map(str::to_owned),
+            settings: Settings::read(context.configuration()?, remotes)?,
             named: self.refspecs.clone(),
             all: self.all,
             tags: self.tags,
@@ -224,23 +227,34 @@ impl Push {
         Ok(repository)
     }
 
-    /// The remote to push to, if there is one.
-    fn remote(&self, context: &Context, repository: &Repository) -> Result<Option<Remote>, Error> {
+    /// The remote to push to, if there is one: the one that is named, that git would push to, or the
+    /// only one at Azure DevOps. What git's configuration says of others holds for `git push` alone.
+    fn remote(
+        &self,
+        context: &Context,
+        repository: &Repository,
+        remotes: &Remotes,
+    ) -> Result<Option<Remote>, Error> {
         if let Some(name) = &self.remote {
-            return match repository.remote(name)? {
-                Some(remote) => Ok(Some(remote)),
-                None => Err(no_remote(context, repository, name)?),
+            return match remotes.get(name) {
+                Some(remote) => Ok(Some(remote.clone())),
+                None => Err(no_remote(context, repository, remotes, name)?),
             };
         }
-        let azure = names::azure_remotes(context, repository)?;
-        if let Head::Branch { name } = repository.head()?
-            && let Some(followed) = repository.branch_remote(&name)?
-            && let Some(found) = azure.iter().find(|found| found.remote.name == followed)
-        {
-            return Ok(Some(found.remote.clone()));
+        let head = repository.head()?;
+        for (key, name) in remotes.chosen(head.branch()) {
+            match remotes.get(name) {
+                Some(remote) => match context.service.remote(&remote.push_url) {
+                    Err(error) if error.is_foreign() => {}
+                    _ => return Ok(Some(remote.clone())),
+                },
+                // A branch can outlive the remote that it came from, or follow another one here.
+                None if key.ends_with(".remote") => {}
+                None => not_elsewhere(context, &key, name)?,
+            }
         }
-        match azure.as_slice() {
-            [] => resembling(context, repository).map(|()| None),
+        match names::azure_remotes(context, repository)?.as_slice() {
+            [] => resembling(context, remotes).map(|()| None),
             [only] => Ok(Some(only.remote.clone())),
             several => Ok(Some(self.choose(context, several)?)),
         }
@@ -268,7 +282,7 @@ impl Push {
         known: Known,
         refspecs: &Refspecs,
     ) -> Result<Option<(Remote, bool)>, Error> {
-        let name = names::free_remote(repository)?;
+        let name = names::free_remote(context, repository)?;
         if context.ui.can_ask() {
             context.ui.status(format_args!("Nothing here points at Azure DevOps yet."));
         }
@@ -289,9 +303,7 @@ impl Push {
         }
         let found = place::make(context, &place, found, &sign_in, wanted)?;
         remote_add::add(context, repository, &name, &found.url, Wish::default())?;
-        let remote = repository
-            .remote(&name)?
-            .ok_or_else(|| Error::message(Kind::Failed, format!("the remote {name} is gone")))?;
+        let remote = names::written_remote(context, repository, &name)?;
         Ok(Some((remote, found.made)))
     }
 
@@ -349,8 +361,8 @@ fn configured_engine(context: &Context) -> Result<Engine, Error> {
 }
 
 /// A remote that only resembles one of Azure DevOps is worth a word before another is added.
-fn resembling(context: &Context, repository: &Repository) -> Result<(), Error> {
-    for remote in repository.remotes()? {
+fn resembling(context: &Context, remotes: &Remotes) -> Result<(), Error> {
+    for remote in remotes.iter() {
         if let Err(error) = context.service.remote(&remote.push_url)
             && !error.is_foreign()
         {
@@ -359,6 +371,27 @@ fn resembling(context: &Context, repository: &Repository) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Checks that what a setting names, and is no remote here, is elsewhere: to push to another then
+/// would be to push where nobody said so.
+fn not_elsewhere(context: &Context, key: &str, name: &str) -> Result<(), Error> {
+    let key = visible(key);
+    let shown = crate::remote::without_user(name);
+    if !name.contains(['/', ':', '\\']) && name != "." {
+        let message = format!("{key} names the remote {shown}, which is not there");
+        return Err(Error::message(Kind::Usage, message)
+            .hint("name the one that you mean: `git vsts push REMOTE`"));
+    }
+    match context.service.remote(name) {
+        Err(error) if error.is_foreign() => Ok(()),
+        Err(error) => Err(Error::from(error).context(format!("the URL of {key} can't be used"))),
+        Ok(_) => Err(Error::message(
+            Kind::Usage,
+            format!("{key} must name a remote for `git vsts push`, and is the URL {shown}"),
+        )
+        .hint(format!("`git vsts remote-add NAME {}` adds it", quoted(&shown)))),
+    }
 }
 
 /// Checks that the remote leads to what the flags name: they are for where no remote says it, and
@@ -399,17 +432,43 @@ fn tell_what_would_be_made(context: &Context, place: &Place, found: &azure::Look
     }
 }
 
-/// Makes each branch that is new there follow what was pushed.
-fn set_upstream(
+/// Notes here what the server has now, and what follows it. The push is done, and that must be told
+/// above all.
+fn remember(
+    context: &Context,
     repository: &Repository,
     remote: &Remote,
     pushed: &[Pushed],
-) -> Result<(), crate::repository::Error> {
+    options: &Options,
+) {
+    if let Err(error) = repository.track(remote, pushed) {
+        context.ui.warning(format_args!(
+            "what {} has now was not noted here: {error}",
+            visible(&remote.name)
+        ));
+    }
+    if options.no_set_upstream {
+        return;
+    }
+    if let Err(error) = context.whole(|| set_upstream(context, repository, remote, pushed)) {
+        context.ui.warning(format_args!("the branch was not set to follow its remote: {error}"));
+    }
+}
+
+/// Makes each branch that is new there follow what was pushed.
+fn set_upstream(
+    context: &Context,
+    repository: &Repository,
+    remote: &Remote,
+    pushed: &[Pushed],
+) -> Result<(), Error> {
+    let remotes = names::remotes(context, repository)?;
     for pushed in pushed.iter().filter(|pushed| pushed.is_done()) {
         let update = &pushed.update;
         let branch = update.source.as_deref().and_then(|it| it.strip_prefix("refs/heads/"));
         let Some(branch) = branch else { continue };
-        if update.reference.starts_with("refs/heads/") && !repository.has_upstream(branch)? {
+        let follows = remotes.branch(branch).is_some_and(|branch| !branch.merges.is_empty());
+        if update.reference.starts_with("refs/heads/") && !follows {
             repository.set_upstream(branch, &remote.name, &update.reference)?;
         }
     }
@@ -459,7 +518,12 @@ fn nothing_yet(context: &Context, known: &Known, repository: Option<&Repository>
         .hint(format!("`git vsts init {} --commit MESSAGE --push`", quoted(&target)))
 }
 
-fn no_remote(context: &Context, repository: &Repository, name: &str) -> Result<Error, Error> {
+fn no_remote(
+    context: &Context,
+    repository: &Repository,
+    remotes: &Remotes,
+    name: &str,
+) -> Result<Error, Error> {
     let shown = crate::remote::without_user(name);
     // A URL in its place is judged as one, so that a password in it is spoken of.
     if name.contains("://") || name.contains('@') {
@@ -467,8 +531,7 @@ fn no_remote(context: &Context, repository: &Repository, name: &str) -> Result<E
         return Ok(Error::message(Kind::Usage, "a remote is named, not given as a URL")
             .hint(format!("`git vsts remote-add NAME {shown}` adds it")));
     }
-    let names: Vec<String> =
-        repository.remotes()?.iter().map(|remote| visible(&remote.name)).collect();
+    let names: Vec<String> = remotes.iter().map(|remote| visible(&remote.name)).collect();
     let error = Error::message(Kind::Usage, format!("there is no remote {shown}"));
     if repository.has_branch(name) {
         let remote = names.first().map_or("REMOTE", String::as_str);

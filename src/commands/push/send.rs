@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use url::Url;
 
-use super::{handover, refused, set_upstream};
+use super::{handover, refused, remember};
 use crate::commands::{login, names, place};
 use crate::configuration::Trust;
 use crate::context::{Context, SignIn};
@@ -129,14 +129,8 @@ fn push_once(
     let answer =
         pushed.map_err(|error| refused::explain(context, &url, &remote.name, &signer, error))?;
     let references = answer.references;
-    if !options.dry_run && !options.no_set_upstream {
-        let done = context.whole(|| Ok(set_upstream(repository, remote, &references)?));
-        // The push is done, and that must be told above all.
-        if let Err(error) = done {
-            context
-                .ui
-                .warning(format_args!("the branch was not set to follow its remote: {error}"));
-        }
+    if !options.dry_run {
+        remember(context, repository, remote, &references, options);
     }
     Ok(Done { references, is_first: answer.was_empty, url })
 }
@@ -169,10 +163,6 @@ pub(super) fn show(context: &Context, progress: &Progress, event: Event<'_>) {
                 "the server did not say what became of the push{why}, so it is asked what it has"
             ));
         }
-        Event::Untracked(reason) => context.ui.warning(format_args!(
-            "it was not noted here what the server has: {}",
-            crate::text::visible(reason)
-        )),
     }
 }
 
