@@ -304,8 +304,7 @@ pub fn judge(context: &Context, remote: &Remote) -> Result<RemoteUrl, Error> {
     let name = crate::text::visible(&remote.name);
     // To push to the first alone would leave the others behind, and nobody would notice.
     if !remote.further_push_urls.is_empty() {
-        let urls = std::iter::once(&remote.push_url).chain(&remote.further_push_urls);
-        let urls: Vec<String> = urls.map(|url| remote::without_user(url)).collect();
+        let urls: Vec<String> = remote.push_urls().map(remote::without_user).collect();
         let message = format!("a push to {name} goes to several URLs: {}", urls.join(", "));
         return Err(Error::message(Kind::Usage, message).hint(format!(
             "`git push {}` pushes to each of them; `git vsts push` needs a remote with one",

@@ -582,10 +582,16 @@ pub fn not_planned(error: PlanError, remote: &str) -> Error {
         E::Ambiguous(name) => {
             (Kind::Usage, Some(format!("name it in full: refs/heads/{name} or refs/tags/{name}")))
         }
-        E::Several(_) => (Kind::Usage, Some("name it in full: `git for-each-ref`".to_owned())),
-        E::SeveralThere(_) => {
-            (Kind::Usage, Some(format!("name it in full: `git ls-remote {remote}`")))
+        E::Several(_) => {
+            (Kind::Usage, Some("name it in full; `git for-each-ref` lists them".to_owned()))
         }
+        E::SeveralThere(_) => {
+            (Kind::Usage, Some(format!("name it in full; `git ls-remote {remote}` lists them")))
+        }
+        E::NoneInCommon => (
+            Kind::Failed,
+            Some(format!("name one that is new there: `git vsts push {remote} BRANCH`")),
+        ),
         E::NoMatch(_) => (
             Kind::Failed,
             Some(

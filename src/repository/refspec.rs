@@ -93,6 +93,11 @@ impl Refspec {
         Self { form, force: false }
     }
 
+    /// Whether it is for branches of both sides.
+    pub fn is_matching(&self) -> bool {
+        self.form == Form::Matching
+    }
+
     /// Whether it leaves a reference out.
     pub fn omits(&self, name: &str) -> bool {
         let Form::Negative(pattern) = &self.form else { return false };

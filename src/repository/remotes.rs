@@ -30,6 +30,13 @@ pub struct Remote {
     pub mirror: bool,
 }
 
+impl Remote {
+    /// Every URL that git's push goes to.
+    pub fn push_urls(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.push_url).chain(&self.further_push_urls).map(String::as_str)
+    }
+}
+
 /// A branch as git has it (git-config(1), `branch.<name>.*`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Branch {

@@ -23,7 +23,7 @@ impl Repository {
     /// by push"). Whatever of it can be noted is, also where another can't.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for the first that can't be.
+    /// [`Error::NotWritten`] for the first that can't be.
     pub fn track(&self, remote: &Remote, pushed: &[Pushed]) -> Result<(), Error> {
         let mut end = Ok(());
         for pushed in pushed.iter().filter(|pushed| pushed.is_done()) {
@@ -35,8 +35,10 @@ impl Repository {
                 _ if update.new.is_zero() => continue,
                 _ => self.note(&name, update.new),
             };
-            end = end.and(noted.map_err(|error| {
-                Error::Unreadable(format!("{}: {}", visible(&name), visible(error.message())))
+            end = end.and(noted.map_err(|error| Error::NotWritten {
+                path: visible(&name).into(),
+                // Where the system gave no reason, libgit2 ends with the colon before it.
+                reason: visible(error.message().trim_end_matches([':', ' '])),
             }));
         }
         end

@@ -13,6 +13,8 @@ use git_vsts::configuration::Configuration;
 use git_vsts::repository::{Id, Kind, PlanError, Refspecs, Repository, Settings, Update};
 use snapbox::{IntoData as _, assert_data_eq, str};
 
+use crate::sandbox::{self, Sandbox};
+
 /// A clone with two servers, which are bare repositories beside it.
 struct Clone {
     root: tempfile::TempDir,
@@ -485,4 +487,520 @@ git -c remote.origin.mirror=true push origin
 ours: origin is a mirror: a push would delete there what is not here
 
 "#]].raw());
+}
+
+/// What a run said on stderr, without what the server says of each push.
+fn said(output: &sandbox::Output) -> String {
+    let lines = output.stderr.lines().filter(|line| !line.starts_with("remote: "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Settings of `git -c`, which libgit2 does not see.
+fn set(sandbox: &Sandbox, settings: &[(&str, &str)]) {
+    let quoted = settings.iter().map(|(key, value)| format!("'{key}={value}'"));
+    sandbox.set("GIT_CONFIG_PARAMETERS", &quoted.collect::<Vec<_>>().join(" "));
+}
+
+#[test]
+fn the_remote_is_git_s_as_long_as_it_is_at_azure_devops() {
+    let sandbox = Sandbox::connected();
+    let _ = sandbox.git(["remote", "add", "second", &sandbox.url("contoso/shop/_git/api")]);
+    let _ = sandbox.git(["remote", "add", "hub", "https://github.com/ada/web"]);
+    sandbox.contoso().repository("shop", "api");
+    let web = sandbox.url("contoso/shop/_git/web");
+    let rows: &[&[(&str, &str)]] = &[
+        &[],
+        &[("remote.pushDefault", "second")],
+        &[("branch.main.remote", "second")],
+        &[("branch.main.pushRemote", "origin"), ("remote.pushDefault", "second")],
+        &[("branch.main.pushRemote", "hub"), ("remote.pushDefault", "second")],
+        &[("branch.main.remote", "origin"), ("remote.pushDefault", "hub")],
+        &[("branch.main.remote", "gone"), ("remote.pushDefault", "second")],
+        &[("branch.main.remote", "."), ("remote.pushDefault", "second")],
+        &[("remote.pushDefault", "gone"), ("branch.main.remote", "second")],
+        &[("branch.main.pushRemote", "https://github.com/x"), ("branch.main.remote", "second")],
+        &[("remote.pushDefault", &web), ("branch.main.remote", "second")],
+        &[("remote.pushDefault", "hub")],
+        &[
+            ("remote.pushDefault", "hub"),
+            ("remote.hub.pushurl", "https://github.com/x"),
+            ("remote.hub.pushurl", &web),
+        ],
+    ];
+    let mut shown = String::new();
+    for settings in rows {
+        set(&sandbox, settings);
+        let output = sandbox.run(["push", "--dry-run"]);
+        for (key, value) in *settings {
+            shown.push_str(&format!("{key} {}\n", value.replace(&web, "https://azure/web")));
+        }
+        shown.push_str(&format!("{}\n[{}]\n", said(&output), output.status));
+    }
+    assert_data_eq!(shown, str![[r#"
+error: several remotes are at Azure DevOps: origin, second
+hint: name one: `git vsts push origin`
+[2]
+remote.pushDefault second
+main → second/main (new, dry run)
+[0]
+branch.main.remote second
+main → second/main (new, dry run)
+[0]
+branch.main.pushRemote origin
+remote.pushDefault second
+main → origin/main (new, dry run)
+[0]
+branch.main.pushRemote hub
+remote.pushDefault second
+main → second/main (new, dry run)
+[0]
+branch.main.remote origin
+remote.pushDefault hub
+main → origin/main (new, dry run)
+[0]
+branch.main.remote gone
+remote.pushDefault second
+main → second/main (new, dry run)
+[0]
+branch.main.remote .
+remote.pushDefault second
+main → second/main (new, dry run)
+[0]
+remote.pushDefault gone
+branch.main.remote second
+error: remote.pushDefault names the remote gone, which is not there
+hint: name the one that you mean: `git vsts push REMOTE`
+[2]
+branch.main.pushRemote https://github.com/x
+branch.main.remote second
+main → second/main (new, dry run)
+[0]
+remote.pushDefault https://azure/web
+branch.main.remote second
+error: remote.pushDefault must name a remote for `git vsts push`, and is the URL https://azure/contoso/shop/_git/web
+hint: `git vsts remote-add NAME https://azure/contoso/shop/_git/web` adds it
+[2]
+remote.pushDefault hub
+error: several remotes are at Azure DevOps: origin, second
+hint: name one: `git vsts push origin`
+[2]
+remote.pushDefault hub
+remote.hub.pushurl https://github.com/x
+remote.hub.pushurl https://azure/web
+error: a push to hub goes to several URLs: https://github.com/x, https://azure/contoso/shop/_git/web
+hint: `git push hub` pushes to each of them; `git vsts push` needs a remote with one
+[2]
+
+"#]].raw());
+}
+
+#[test]
+fn the_address_is_the_one_that_git_would_arrive_at() {
+    let sandbox = Sandbox::connected();
+    sandbox.contoso().repository("shop", "api");
+    let (base, api) = (sandbox.url(""), sandbox.url("contoso/shop/_git/api"));
+    let shop = sandbox.url("contoso/shop/_git/");
+    let evil = ("url.https://evil.example/.insteadOf", base.as_str());
+    let instead = format!("url.{api}.insteadOf");
+    let twice = format!("url.{shop}more/.insteadOf");
+    let push_instead = format!("url.{api}.pushInsteadOf");
+    let web = sandbox.url("contoso/shop/_git/web");
+    let rows: &[(&str, &[(&str, &str)])] = &[
+        ("origin", &[evil]),
+        ("origin", &[("url.https://evil.example/.pushInsteadOf", &base)]),
+        ("origin", &[("remote.origin.pushurl", "https://evil.example/x")]),
+        ("origin", &[(&instead, &web)]),
+        ("origin", &[(&push_instead, &web)]),
+        // A push URL is not rewritten by what is for a push alone.
+        ("origin", &[(&push_instead, &web), ("remote.origin.pushurl", &web)]),
+        ("origin", &[("remote.origin.pushurl", &api), ("remote.origin.pushurl", &web)]),
+        (
+            "origin",
+            &[("remote.origin.pushurl", "https://github.com/x"), ("remote.origin.pushurl", &web)],
+        ),
+        ("origin", &[("remote.origin.pushurl", &api), ("remote.origin.pushurl", &api)]),
+        ("origin", &[("remote.origin.url", &api)]),
+        // An empty one takes back those before it.
+        ("origin", &[("remote.origin.url", ""), ("remote.origin.url", &api)]),
+        ("mine", &[("remote.mine.url", &api)]),
+        ("mine", &[("remote.mine.pushurl", &api)]),
+        ("mine", &[("remote.mine.url", "az:api"), (&format!("url.{shop}.insteadOf"), "az:")]),
+        // What was rewritten is not rewritten again.
+        (
+            "mine",
+            &[
+                ("remote.mine.url", "az:api"),
+                (&format!("url.{shop}.insteadOf"), "az:"),
+                (&twice, &shop),
+            ],
+        ),
+        ("-x", &[("remote.-x.url", &api)]),
+        ("old", &[]),
+        ("older", &[]),
+    ];
+    sandbox.write(".git/remotes/old", &format!("URL: {api}\nPush: HEAD:refs/heads/here\n"));
+    sandbox.write(".git/branches/older", &format!("{api}#there\n"));
+    let mut shown = String::new();
+    for (remote, settings) in rows {
+        set(&sandbox, settings);
+        let output = sandbox.run(["push", "--no-set-upstream", "--", remote]);
+        shown.push_str(&format!("$ git vsts push {remote}\n"));
+        shown.push_str(&format!("{}{}\n", output.stdout, said(&output)));
+        for repository in ["web", "api"] {
+            let there =
+                sandbox.server("shop", repository, &["for-each-ref", "--format=%(refname)"]);
+            for name in there.lines() {
+                shown.push_str(&format!("{repository} has {name}\n"));
+                let _ = sandbox.server("shop", repository, &["update-ref", "-d", name]);
+            }
+        }
+        // It is where git's own goes, wherever that is named.
+        let of_git = sandbox.plain_git(["remote", "get-url", "--push", "--all", remote]).stdout;
+        for url in of_git.lines().filter(|_| *remote != "-x") {
+            assert!(output.to_string().contains(url), "{url}\n{output}");
+        }
+        if sandbox.requests().is_empty() {
+            shown.push_str("No request was made\n");
+        }
+        sandbox.azure.clear_requests();
+    }
+    assert_data_eq!(shown, str![[r#"
+$ git vsts push origin
+error: origin is not at Azure DevOps: https://evil.example/contoso/shop/_git/web
+hint: `git vsts remote-add azure ORG/PROJECT/REPO` adds one that is, beside it
+No request was made
+$ git vsts push origin
+error: origin is not at Azure DevOps: https://evil.example/contoso/shop/_git/web
+hint: `git vsts remote-add azure ORG/PROJECT/REPO` adds one that is, beside it
+No request was made
+$ git vsts push origin
+error: origin is not at Azure DevOps: https://evil.example/x
+hint: `git vsts remote-add azure ORG/PROJECT/REPO` adds one that is, beside it
+No request was made
+$ git vsts push origin
+https://azure/contoso/shop/_git/api
+main → origin/main (new)
+api has refs/heads/main
+$ git vsts push origin
+https://azure/contoso/shop/_git/api
+main → origin/main (new)
+api has refs/heads/main
+$ git vsts push origin
+https://azure/contoso/shop/_git/web
+main → origin/main (new)
+web has refs/heads/main
+$ git vsts push origin
+error: a push to origin goes to several URLs: https://azure/contoso/shop/_git/api, https://azure/contoso/shop/_git/web
+hint: `git push origin` pushes to each of them; `git vsts push` needs a remote with one
+No request was made
+$ git vsts push origin
+error: a push to origin goes to several URLs: https://github.com/x, https://azure/contoso/shop/_git/web
+hint: `git push origin` pushes to each of them; `git vsts push` needs a remote with one
+No request was made
+$ git vsts push origin
+https://azure/contoso/shop/_git/api
+main → origin/main (new)
+api has refs/heads/main
+$ git vsts push origin
+error: a push to origin goes to several URLs: https://azure/contoso/shop/_git/web, https://azure/contoso/shop/_git/api
+hint: `git push origin` pushes to each of them; `git vsts push` needs a remote with one
+No request was made
+$ git vsts push origin
+https://azure/contoso/shop/_git/api
+main → origin/main (new)
+api has refs/heads/main
+$ git vsts push mine
+https://azure/contoso/shop/_git/api
+main → mine/main (new)
+api has refs/heads/main
+$ git vsts push mine
+https://azure/contoso/shop/_git/api
+main → mine/main (new)
+api has refs/heads/main
+$ git vsts push mine
+https://azure/contoso/shop/_git/api
+main → mine/main (new)
+api has refs/heads/main
+$ git vsts push mine
+https://azure/contoso/shop/_git/api
+main → mine/main (new)
+api has refs/heads/main
+$ git vsts push -x
+error: there is no remote -x
+hint: there is old, older, origin
+No request was made
+$ git vsts push old
+https://azure/contoso/shop/_git/api
+main → old/here (new)
+api has refs/heads/here
+$ git vsts push older
+https://azure/contoso/shop/_git/api
+main → older/there (new)
+api has refs/heads/there
+
+"#]].raw());
+}
+
+#[test]
+fn what_is_known_of_the_server_is_noted_as_git_would() {
+    let sandbox = Sandbox::connected();
+    for branch in ["gone", "forced", "apart", "odd/one"] {
+        let _ = sandbox.git(["branch", branch]);
+    }
+    let _ = sandbox.git(["tag", "v1"]);
+    let names = ["main", "gone", "forced", "apart", "odd/one", "v1"];
+    assert_eq!(sandbox.run([&["push", "origin"], &names[..]].concat()).status, 0);
+    let known = |sandbox: &Sandbox| {
+        let format = "--format=%(refname) %(contents:subject)";
+        sandbox.git(["for-each-ref", format, "refs/remotes", "refs/kept", "refs/tags"])
+    };
+    assert_data_eq!(
+        known(&sandbox),
+        str![[r#"
+refs/remotes/origin/apart One
+refs/remotes/origin/forced One
+refs/remotes/origin/gone One
+refs/remotes/origin/main One
+refs/remotes/origin/odd/one One
+refs/tags/v1 One
+"#]]
+        .raw()
+    );
+
+    // A refused one, one that is not there any more, one that went on, one moved elsewhere.
+    let _ = sandbox.git(["checkout", "--quiet", "-B", "forced", "main"]);
+    let _ = sandbox.git(["commit", "--quiet", "--amend", "--message=Amended"]);
+    let _ = sandbox.git(["branch", "--force", "apart", "forced"]);
+    let _ = sandbox.git(["switch", "--quiet", "main"]);
+    sandbox.commit("file", "two\n", "Two");
+    let refspecs = ["main", "+forced", ":gone", "apart"];
+    let dry = sandbox.run([&["push", "--dry-run", "origin"], &refspecs[..]].concat());
+    assert_eq!(dry.status, 1, "{dry}");
+    assert_data_eq!(
+        known(&sandbox),
+        str![[r#"
+refs/remotes/origin/apart One
+refs/remotes/origin/forced One
+refs/remotes/origin/gone One
+refs/remotes/origin/main One
+refs/remotes/origin/odd/one One
+refs/tags/v1 One
+"#]]
+        .raw()
+    );
+    let output = sandbox.run([&["push", "origin"], &refspecs[..]].concat());
+    assert_data_eq!(
+        said(&output),
+        str![[r#"
+main → origin/main
+forced → origin/forced (forced)
+origin/gone (deleted)
+error: apart and the server's have no commit in common
+hint: put yours on top of it, `git pull --rebase origin apart`, or push to another branch
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        known(&sandbox),
+        str![[r#"
+refs/remotes/origin/apart One
+refs/remotes/origin/forced Amended
+refs/remotes/origin/main Two
+refs/remotes/origin/odd/one One
+refs/tags/v1 One
+"#]]
+        .raw()
+    );
+    // git has nothing to add to it.
+    let before = known(&sandbox);
+    let _ = sandbox.git(["fetch", "--quiet", "origin"]);
+    assert_eq!(known(&sandbox), before);
+    assert_eq!(sandbox.git(["reflog", "-1", "--format=%gs", "origin/main"]), "update by push");
+
+    // Only what a fetch would bring, and to where it would bring it.
+    set(
+        &sandbox,
+        &[
+            ("remote.mine.url", &sandbox.url("contoso/shop/_git/web")),
+            ("remote.mine.fetch", "+refs/heads/odd/*:refs/kept/*"),
+        ],
+    );
+    assert_eq!(sandbox.run(["push", "mine", "main", "odd/one", "main:odd/two"]).status, 0);
+    assert_data_eq!(
+        known(&sandbox),
+        str![[r#"
+refs/kept/one One
+refs/kept/two Two
+refs/remotes/origin/apart One
+refs/remotes/origin/forced Amended
+refs/remotes/origin/main Two
+refs/remotes/origin/odd/one One
+refs/tags/v1 One
+"#]]
+        .raw()
+    );
+
+    // It is done all the same.
+    sandbox.write(".git/refs/kept/two.lock", "");
+    let _ = sandbox.git(["branch", "--quiet", "--force", "odd/one", "main"]);
+    let output =
+        sandbox.run(["push", "--force", "mine", "odd/one", "odd/one:odd/three", "v1:odd/two"]);
+    assert_data_eq!(
+        format!("{}\n{}\n[{}]\n", said(&output), known(&sandbox), output.status),
+        str![[r#"
+warning: what mine has now was not noted here: refs/kept/two can't be changed: failed to lock file '/work/.git/refs/kept/two.lock' for writing
+odd/one → mine/odd/one
+odd/one → mine/odd/three (new)
+v1 → mine/odd/two (forced)
+refs/kept/one Two
+refs/kept/three Two
+refs/kept/two Two
+refs/remotes/origin/apart One
+refs/remotes/origin/forced Amended
+refs/remotes/origin/main Two
+refs/remotes/origin/odd/one One
+refs/tags/v1 One
+[0]
+
+"#]].raw()
+    );
+}
+
+#[test]
+fn tags_go_along_where_that_is_set() {
+    let sandbox = Sandbox::connected();
+    let _ = sandbox.git(["tag", "--annotate", "--message=One", "v1"]);
+    let _ = sandbox.git(["tag", "light"]);
+    let _ = sandbox.git(["config", "push.followTags", "true"]);
+    sandbox.commit("file", "two\n", "Two");
+    let output = sandbox.run(["push", "origin", "main~1:refs/heads/main"]);
+    assert_data_eq!(
+        said(&output),
+        str![[r#"
+main~1 → origin/main (new)
+v1 → origin/v1 (new)
+"#]]
+        .raw()
+    );
+    let _ = sandbox.git(["tag", "--annotate", "--message=Two", "v2"]);
+    assert_data_eq!(
+        said(&sandbox.run(["push"])),
+        str![[r#"
+main → origin/main
+v2 → origin/v2 (new)
+"#]]
+        .raw()
+    );
+    assert_data_eq!(said(&sandbox.run(["push"])), str!["main → origin/main (up to date)"].raw());
+    let _ = sandbox.git(["config", "push.followTags", "perhaps"]);
+    assert_data_eq!(
+        sandbox.run(["push"]).to_string(),
+        str![[r#"
+--- stderr
+error: the value of push.followtags is not a boolean
+hint: look at `git config --list --show-origin`
+[exit 1]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn what_can_t_be_planned_is_said_with_what_helps() {
+    let sandbox = Sandbox::connected();
+    let rows: &[(&[(&str, &str)], &[&str])] = &[
+        (&[("push.default", "sometimes")], &["push"]),
+        (&[("push.default", "matching")], &["push"]),
+        (&[("remote.origin.push", "main:a..b")], &["push"]),
+        (&[("remote.origin.mirror", "true")], &["push"]),
+        (
+            &[
+                ("branch.main.remote", "origin"),
+                ("branch.main.merge", "refs/heads/a"),
+                ("branch.main.merge", "refs/heads/b"),
+            ],
+            &["push"],
+        ),
+        (&[("push.default", "upstream")], &["push"]),
+        (&[], &["push", "--", "origin", "refs/heads/x*"]),
+        (&[], &["push", "--", "origin", "heads/many"]),
+        (&[], &["push", "--", "origin", "tag"]),
+        (&[], &["push", "--", "origin", "HEAD^{tree}:x"]),
+    ];
+    let _ = sandbox.git(["branch", "many"]);
+    let _ = sandbox.git(["branch", "heads/many"]);
+    let mut shown = String::new();
+    for (settings, arguments) in rows {
+        set(&sandbox, settings);
+        for (key, value) in *settings {
+            shown.push_str(&format!("{key} {value}\n"));
+        }
+        shown.push_str(&format!("$ git vsts {}\n{}", arguments.join(" "), sandbox.run(*arguments)));
+    }
+    assert_data_eq!(
+        shown,
+        str![[r#"
+push.default sometimes
+$ git vsts push
+--- stderr
+error: push.default is "sometimes", which git does not know
+hint: it is `simple`, `current`, `upstream`, `matching` or `nothing`
+[exit 2]
+push.default matching
+$ git vsts push
+--- stderr
+error: the server has none of the branches here, and only those of both sides are pushed
+hint: name one that is new there: `git vsts push origin BRANCH`
+[exit 1]
+remote.origin.push main:a..b
+$ git vsts push
+--- stderr
+error: remote.origin.push is main:a..b, which is no refspec
+hint: see where it stands: `git config --show-origin --get-all remote.origin.push`
+[exit 2]
+remote.origin.mirror true
+$ git vsts push
+--- stderr
+error: origin is a mirror: a push would delete there what is not here
+hint: `git push origin` does it; if that is not meant: `git config --unset remote.origin.mirror`
+[exit 2]
+branch.main.remote origin
+branch.main.merge refs/heads/a
+branch.main.merge refs/heads/b
+$ git vsts push
+--- stderr
+error: main follows several branches
+hint: name what to push: `git vsts push origin BRANCH`
+[exit 2]
+push.default upstream
+$ git vsts push
+--- stderr
+error: main follows no branch of that remote
+hint: name what to push: `git vsts push origin BRANCH`
+[exit 2]
+$ git vsts push -- origin refs/heads/x*
+--- stderr
+error: nothing here matches refs/heads/x*
+hint: a pattern is for whole names, `refs/heads/*`; `git for-each-ref` lists them
+[exit 1]
+$ git vsts push -- origin heads/many
+--- stderr
+error: several references here can be meant by heads/many
+hint: name it in full; `git for-each-ref` lists them
+[exit 2]
+$ git vsts push -- origin tag
+--- stderr
+error: tag is no refspec
+hint: a refspec is `SOURCE`, `SOURCE:DESTINATION`, or `:DESTINATION` to delete
+[exit 2]
+$ git vsts push -- origin HEAD^{tree}:x
+--- stderr
+error: it can't be told whether x is to be a branch or a tag there
+hint: name it in full: refs/heads/x or refs/tags/x
+[exit 2]
+
+"#]]
+        .raw()
+    );
 }

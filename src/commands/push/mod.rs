@@ -244,10 +244,8 @@ impl Push {
         let head = repository.head()?;
         for (key, name) in remotes.chosen(head.branch()) {
             match remotes.get(name) {
-                Some(remote) => match context.service.remote(&remote.push_url) {
-                    Err(error) if error.is_foreign() => {}
-                    _ => return Ok(Some(remote.clone())),
-                },
+                Some(remote) if is_elsewhere(context, remote) => {}
+                Some(remote) => return Ok(Some(remote.clone())),
                 // A branch can outlive the remote that it came from, or follow another one here.
                 None if key.ends_with(".remote") => {}
                 None => not_elsewhere(context, &key, name)?,
@@ -371,6 +369,12 @@ fn resembling(context: &Context, remotes: &Remotes) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether no push to a remote goes to Azure DevOps.
+fn is_elsewhere(context: &Context, remote: &Remote) -> bool {
+    let is_foreign = |url: &str| context.service.remote(url).is_err_and(|error| error.is_foreign());
+    remote.push_urls().all(is_foreign)
 }
 
 /// Checks that what a setting names, and is no remote here, is elsewhere: to push to another then

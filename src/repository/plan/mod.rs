@@ -12,6 +12,7 @@ use git2::{ObjectType, Oid};
 use thiserror::Error;
 
 use super::advertisement::Advertised;
+use super::refspec::Refspec;
 use super::remotes::Remotes;
 use super::{Head, Remote, Repository};
 use crate::configuration::{self, Configuration, Trust};
@@ -189,7 +190,7 @@ pub enum Error {
     #[error("{0} is a mirror: a push would delete there what is not here")]
     Mirror(String),
     /// `push.default` has a value that git does not know.
-    #[error("push.default is {0}, which is none of its values")]
+    #[error("push.default is {0}, which git does not know")]
     NoDefault(String),
     /// `push.default` is `nothing`.
     #[error("push.default is \"nothing\", and no refspec is named")]
@@ -197,6 +198,9 @@ pub enum Error {
     /// No reference here is one of a pattern.
     #[error("nothing here matches {0}")]
     NoMatch(String),
+    /// Only branches of both sides were asked for, and there is none.
+    #[error("the server has none of the branches here, and only those of both sides are pushed")]
+    NoneInCommon,
     /// There is nothing here that could be pushed.
     #[error("there is nothing to push")]
     Nothing,
@@ -246,10 +250,11 @@ impl Repository {
         if !updates.is_empty() {
             return Ok(updates);
         }
-        match refspecs.named.iter().find(|text| text.contains('*')) {
-            Some(text) => Err(Error::NoMatch(visible(text))),
-            None => Err(Error::Nothing),
-        }
+        Err(match refspecs.named.iter().find(|text| text.contains('*')) {
+            Some(text) => Error::NoMatch(visible(text)),
+            None if asked.iter().any(Refspec::is_matching) => Error::NoneInCommon,
+            None => Error::Nothing,
+        })
     }
 
     /// Checks what can be checked of the refspecs before any server is asked.
