@@ -132,6 +132,7 @@ fn status(pushed: &Pushed) -> &'static str {
         (_, Kind::Diverged) => "diverged",
         (_, Kind::Unrelated) => "unrelated",
         (_, Kind::Unseen { .. }) => "not-fetched",
+        (_, Kind::NoCommit) => "no-commit",
         (_, Kind::TagExists) => "exists",
         (_, Kind::Stale) => "stale",
     }

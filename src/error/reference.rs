@@ -125,6 +125,12 @@ pub fn held_reference(kind: Change, remote: &str, reference: &str) -> Trouble {
             ),
             format!("put yours on top of it: `git pull --rebase {remote} {reference}`"),
         ),
+        Change::NoCommit => {
+            let message = format!(
+                "{reference} was not pushed: what it is at the server, or what it would be, is no commit"
+            );
+            return Trouble { message, hint: None };
+        }
         Change::TagExists => (
             format!("the server has a tag {reference} already, and it is another"),
             format!(

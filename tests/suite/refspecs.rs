@@ -239,7 +239,7 @@ fn shown(update: &Update) -> String {
         Kind::Deleted => '-',
         Kind::UpToDate => '=',
         Kind::Behind | Kind::Diverged | Kind::Unrelated | Kind::Unseen { .. } => '!',
-        Kind::TagExists | Kind::Stale => '!',
+        Kind::TagExists | Kind::NoCommit | Kind::Stale => '!',
     };
     // git names a source that is no reference as it was typed, and so do we.
     format!("{flag} {}:{}", update.named.as_deref().unwrap_or_default(), update.reference)
@@ -274,7 +274,11 @@ fn a_push_that_names_nothing_does_what_git_s_would() {
                 setting(&key("merge"), "refs/heads/other"),
             ],
         ];
-        let upstreams = if head.is_empty() { &upstreams[..1] } else { upstreams };
+        let upstreams = match head {
+            "" => &upstreams[..1],
+            "side/one" => &upstreams[..3],
+            _ => upstreams,
+        };
         let chosen = [
             (vec![], None),
             (vec![setting("remote.pushDefault", "fork")], None),
@@ -352,6 +356,8 @@ fn refspecs_name_what_they_name_for_git() {
         (&[], &["HEAD~1:other"]),
         (&[], &["HEAD~1:refs/heads/new"]),
         (&[], &["HEAD^{tree}:refs/tags/tree"]),
+        (&[], &["HEAD^{tree}:other"]),
+        (&[], &["+HEAD^{tree}:other"]),
         (&[], &["main@{0}:refs/heads/new"]),
         (&[], &["tag"]),
         (&[], &["tag", "first"]),
@@ -495,8 +501,11 @@ fn said(output: &sandbox::Output) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Keys and values.
+type Set<'a> = &'a [(&'a str, &'a str)];
+
 /// Settings of `git -c`, which libgit2 does not see.
-fn set(sandbox: &Sandbox, settings: &[(&str, &str)]) {
+fn set(sandbox: &Sandbox, settings: Set<'_>) {
     let quoted = settings.iter().map(|(key, value)| format!("'{key}={value}'"));
     sandbox.set("GIT_CONFIG_PARAMETERS", &quoted.collect::<Vec<_>>().join(" "));
 }
@@ -508,7 +517,7 @@ fn the_remote_is_git_s_as_long_as_it_is_at_azure_devops() {
     let _ = sandbox.git(["remote", "add", "hub", "https://github.com/ada/web"]);
     sandbox.contoso().repository("shop", "api");
     let web = sandbox.url("contoso/shop/_git/web");
-    let rows: &[&[(&str, &str)]] = &[
+    let rows: &[Set<'_>] = &[
         &[],
         &[("remote.pushDefault", "second")],
         &[("branch.main.remote", "second")],
@@ -605,7 +614,7 @@ fn the_address_is_the_one_that_git_would_arrive_at() {
     let twice = format!("url.{shop}more/.insteadOf");
     let push_instead = format!("url.{api}.pushInsteadOf");
     let web = sandbox.url("contoso/shop/_git/web");
-    let rows: &[(&str, &[(&str, &str)])] = &[
+    let rows: &[(&str, Set<'_>)] = &[
         ("origin", &[evil]),
         ("origin", &[("url.https://evil.example/.pushInsteadOf", &base)]),
         ("origin", &[("remote.origin.pushurl", "https://evil.example/x")]),
@@ -909,7 +918,7 @@ hint: look at `git config --list --show-origin`
 #[test]
 fn what_can_t_be_planned_is_said_with_what_helps() {
     let sandbox = Sandbox::connected();
-    let rows: &[(&[(&str, &str)], &[&str])] = &[
+    let rows: &[(Set<'_>, &[&str])] = &[
         (&[("push.default", "sometimes")], &["push"]),
         (&[("push.default", "matching")], &["push"]),
         (&[("remote.origin.push", "main:a..b")], &["push"]),
@@ -927,6 +936,8 @@ fn what_can_t_be_planned_is_said_with_what_helps() {
         (&[], &["push", "--", "origin", "heads/many"]),
         (&[], &["push", "--", "origin", "tag"]),
         (&[], &["push", "--", "origin", "HEAD^{tree}:x"]),
+        (&[], &["push", "--", "origin", "HEAD:refs/heads/release"]),
+        (&[], &["push", "--", "origin", "HEAD^{tree}:release"]),
     ];
     let _ = sandbox.git(["branch", "many"]);
     let _ = sandbox.git(["branch", "heads/many"]);
@@ -999,6 +1010,21 @@ $ git vsts push -- origin HEAD^{tree}:x
 error: it can't be told whether x is to be a branch or a tag there
 hint: name it in full: refs/heads/x or refs/tags/x
 [exit 2]
+$ git vsts push -- origin HEAD:refs/heads/release
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+remote: Analyzing objects... (3/3) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+main → origin/release (new)
+[exit 0]
+$ git vsts push -- origin HEAD^{tree}:release
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+error: release was not pushed: what it is at the server, or what it would be, is no commit
+[exit 1]
 
 "#]]
         .raw()

@@ -30,7 +30,7 @@ const FLAGS: Flags = Flags { organization: "--org", project: "--project", reposi
 /// remote, the repository, a first commit, it is asked for and done first.
 #[derive(Args, Debug)]
 pub struct Push {
-    /// The remote [default: that of the branch, or the only one at Azure DevOps]
+    /// The remote [default: the one of `git push`, or the only one at Azure DevOps]
     #[arg(value_name = "REMOTE")]
     remote: Option<String>,
     /// What to push, as with `git push`: SOURCE[:DESTINATION], with `+` to force

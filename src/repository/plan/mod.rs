@@ -91,6 +91,8 @@ pub enum Kind {
         /// Nothing was ever fetched from that reference, so it may have begun on its own.
         never_fetched: bool,
     },
+    /// Refused here: one of the two objects is no commit, so it can't be told what would be lost.
+    NoCommit,
     /// Refused here: a tag of this name is there already.
     TagExists,
     /// Refused here: the server has not what it was said to have.
@@ -292,6 +294,9 @@ impl Repository {
         }
         if force {
             return Ok(Kind::Forced);
+        }
+        if self.inner.odb()?.exists(old) && commits.is_none() {
+            return Ok(Kind::NoCommit);
         }
         let Some((old, new)) = commits else {
             return Ok(Kind::Unseen { never_fetched: !self.was_fetched(reference, remote) });
