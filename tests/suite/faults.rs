@@ -71,7 +71,9 @@ fn push_within(sandbox: &Sandbox, limits: Limits) -> String {
         }
     });
     match pushed {
-        Ok(answer) => answer.references.iter().for_each(|it| writeln!(text, "{:?}", it.outcome).unwrap()),
+        Ok(answer) => {
+            answer.references.iter().for_each(|it| writeln!(text, "{:?}", it.outcome).unwrap())
+        }
         Err(error) => {
             let error = Error::from(error);
             writeln!(text, "{error} [{}]", error.kind().status()).unwrap();
