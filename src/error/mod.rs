@@ -69,6 +69,7 @@ pub struct Error {
     hints: Vec<String>,
     missing_repository: bool,
     refused_sign_in: bool,
+    beyond_libgit2: bool,
 }
 
 impl Error {
@@ -84,18 +85,12 @@ impl Error {
             }
             cause = error.source();
         }
-        Self { kind, chain, hints: Vec::new(), missing_repository: false, refused_sign_in: false }
+        Self { chain, ..Self::printed(kind) }
     }
 
     /// An error that a command states itself.
     pub fn message(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            chain: vec![message.into()],
-            hints: Vec::new(),
-            missing_repository: false,
-            refused_sign_in: false,
-        }
+        Self { chain: vec![message.into()], ..Self::printed(kind) }
     }
 
     /// An end whose reasons were printed already.
@@ -106,6 +101,7 @@ impl Error {
             hints: Vec::new(),
             missing_repository: false,
             refused_sign_in: false,
+            beyond_libgit2: false,
         }
     }
 
@@ -153,6 +149,11 @@ impl Error {
     /// Whether the service refused the credential itself.
     pub fn is_refused_sign_in(&self) -> bool {
         self.refused_sign_in
+    }
+
+    /// Whether the repository is one that git may read though libgit2 can't.
+    pub fn is_beyond_libgit2(&self) -> bool {
+        self.beyond_libgit2
     }
 
     /// Whether a signal ended the work.
@@ -521,7 +522,8 @@ impl From<repository::Error> for Error {
             E::Bare => Some("run it in a clone with files".to_owned()),
             E::Unusable { .. } | E::NotMade { .. } | E::Unreadable(_) => None,
         };
-        let error = Self::new(Kind::Failed, error);
+        let beyond_libgit2 = matches!(error, E::SomebodyElses { .. } | E::Unsupported { .. });
+        let error = Self { beyond_libgit2, ..Self::new(Kind::Failed, error) };
         match hint {
             Some(hint) => error.hint(hint),
             None => error,
@@ -666,9 +668,15 @@ impl From<PushError> for Error {
             PushError::Http(error) => error.into(),
             PushError::Plan(error) => error.into(),
             PushError::Hook(error) => error.into(),
-            PushError::Pack(PackError::Git(error)) | PushError::Handover(error) => error.into(),
-            error @ PushError::Pack(_) => Self::new(Kind::Failed, error)
-                .hint("nothing was sent; `git fsck` tells whether the repository is whole"),
+            PushError::Handover(error)
+            | PushError::Pack(PackError::Git(
+                error @ (GitError::Missing | GitError::Unusable { .. }),
+            )) => error.into(),
+            PushError::Pack(error) => match error {
+                PackError::Git(error) => Self::from(error),
+                error => Self::new(Kind::Failed, error),
+            }
+            .hint("nothing was sent; `git fsck` tells whether the repository is whole"),
             error @ PushError::Advertisement(_) => Self::new(Kind::Network, error)
                 .hint("something on the way may have answered in its place: check the proxy"),
             error @ PushError::NotAtomic => {

@@ -89,6 +89,31 @@ impl Git {
         Ok(numbers.split('.').map_while(|number| number.parse().ok()).collect())
     }
 
+    /// The folder of the repository that `directory` is in, shared by all its work trees. git refuses one that belongs
+    /// to somebody else.
+    ///
+    /// # Errors
+    /// [`enum@Error`]
+    pub fn common_folder(&self, directory: &Path) -> Result<PathBuf, Error> {
+        let said = self.output(directory, &["rev-parse", "--git-common-dir"])?.stdout;
+        Ok(directory.join(path_of(said.strip_suffix(b"\n").unwrap_or(&said))))
+    }
+
+    /// The branch that is checked out; none where `HEAD` names a commit, or something that is no text.
+    ///
+    /// # Errors
+    /// [`enum@Error`]
+    pub fn branch(&self, directory: &Path) -> Result<Option<String>, Error> {
+        let arguments = ["symbolic-ref", "--quiet", "--short", "HEAD"];
+        match self.output(directory, &arguments) {
+            Ok(output) => {
+                Ok(str::from_utf8(output.stdout.trim_ascii_end()).ok().map(str::to_owned))
+            }
+            Err(Error::Failed { status, .. }) if status.code() == Some(1) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Sets a key of the user's own configuration.
     ///
     /// # Errors
@@ -150,6 +175,17 @@ pub(super) fn failed(arguments: &[&str], status: ExitStatus, said: &[u8]) -> Err
         status,
         said: said.trim_end().to_owned(),
     }
+}
+
+#[cfg(unix)]
+fn path_of(bytes: &[u8]) -> PathBuf {
+    OsString::from(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes)).into()
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: &[u8]) -> PathBuf {
+    // git gives UTF-8 there.
+    String::from_utf8_lossy(bytes).into_owned().into()
 }
 
 #[cfg(unix)]

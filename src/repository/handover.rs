@@ -46,6 +46,28 @@ struct Line {
 }
 
 impl Handover<'_> {
+    /// Lets git push from a folder whose repository is not read here, so that of each reference it is known what became
+    /// of it and not what it was.
+    ///
+    /// # Errors
+    /// [`enum@GitError`] if nothing is known of any reference; it holds what git said.
+    pub fn push(
+        &self,
+        directory: &Path,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Vec<Pushed>, GitError> {
+        let lines = self.run(directory, on)?;
+        Ok(lines.into_iter().map(|line| self.planned(line.outcome(&[]))).collect())
+    }
+
+    /// The same as what would have been, where nothing was sent.
+    fn planned(&self, pushed: Pushed) -> Pushed {
+        match self.dry_run && pushed.is_done() && pushed.update.is_change() {
+            true => Pushed { outcome: Outcome::Planned, ..pushed },
+            false => pushed,
+        }
+    }
+
     fn run(&self, directory: &Path, on: &mut dyn FnMut(Event<'_>)) -> Result<Vec<Line>, GitError> {
         let mut command = self.git.command(directory, &STALLED);
         if let Some(helper) = self.helper {
@@ -183,10 +205,7 @@ impl Repository {
                 let source = pushed.update.source.as_deref().unwrap_or_default();
                 (pushed.update.new, pushed.update.old) = (self.object(source), old);
             }
-            if handover.dry_run && pushed.is_done() && pushed.update.is_change() {
-                pushed.outcome = Outcome::Planned;
-            }
-            pushed
+            handover.planned(pushed)
         });
         Ok(pushed.collect())
     }

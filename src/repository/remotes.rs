@@ -69,7 +69,7 @@ impl Repository {
 impl Remotes {
     /// Reads what the configuration says, and what lies in the repository's folder from before
     /// there was one (gitrepository-layout(5), `remotes` and `branches`).
-    fn read(configuration: &Configuration, folder: &Path) -> Self {
+    pub fn read(configuration: &Configuration, folder: &Path) -> Self {
         let rewrites = Rewrites::read(configuration, "insteadof");
         let push_rewrites = Rewrites::read(configuration, "pushinsteadof");
         let mut raw: BTreeMap<String, Raw> = BTreeMap::new();

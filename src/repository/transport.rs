@@ -7,6 +7,7 @@
 use secrecy::SecretString;
 use url::Url;
 
+use super::advertisement;
 use crate::http::{self, ACCEPT, CACHE_CONTROL, CONTENT_TYPE, Client, HeaderName, Method};
 use crate::http::{Request, Response, Upload, Wait};
 
@@ -43,6 +44,15 @@ impl Access {
                 false => Err(answer.refusal()),
             }
         })
+    }
+
+    /// Looks whether the server lets somebody push there.
+    ///
+    /// # Errors
+    /// As of a push that ends so.
+    pub fn check(&self, wait: Wait<'_>) -> Result<(), super::PushError> {
+        advertisement::read(&self.ask(wait)?)?;
+        Ok(())
     }
 
     /// Begins to send: `POST …/git-receive-pack`.

@@ -198,3 +198,22 @@ fn a_configuration_file_stays_its_owners() {
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(owner(), (SOMEBODY.to_owned(), 0o664));
 }
+
+/// libgit2 knows exact folders and `*`, and git also all that is below one (`safe.directory`,
+/// git-config(1)).
+#[test]
+#[ignore = "needs root: run tests/run"]
+fn a_repository_that_git_trusts_by_a_rule_of_its_own_is_pushed_from_by_git() {
+    let sandbox = Sandbox::connected();
+    give_away(&sandbox);
+    let below = sandbox.work().parent().unwrap().join("*").display().to_string();
+    sandbox.set("GIT_CONFIG_COUNT", "1");
+    sandbox.set("GIT_CONFIG_KEY_0", "safe.directory");
+    sandbox.set("GIT_CONFIG_VALUE_0", &below);
+    assert_data_eq!(sandbox.run(["push", "-q", "--json"]).to_string(), str![[r#"
+--- stdout
+{"organization":"contoso","project":"shop","repository":"web","url":"https://azure/contoso/shop/_git/web","remote":"origin","remoteUrl":"https://azure/contoso/shop/_git/web","created":false,"references":[{"source":"refs/heads/main","reference":"refs/heads/main","old":null,"new":null,"status":"new"}]}
+[exit 0]
+
+"#]].raw());
+}

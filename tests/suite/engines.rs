@@ -571,11 +571,174 @@ error: interrupted; nothing was changed at the server
 /info/refs
 error: interrupted; nothing was changed at the server
 /git-receive-pack
-error: interrupted before the server answered; the same command again tells what it did
+error: interrupted; nothing was changed at the server
 /git-receive-pack
 error: interrupted before the server answered; the same command again tells what it did
 
 "#]]
         .raw()
     );
+}
+
+#[test]
+fn a_repository_that_git_alone_can_read_is_pushed_from_by_git() {
+    let mut shown = String::new();
+    for format in ["--ref-format=reftable", "--object-format=sha256"] {
+        let sandbox = Sandbox::signed_in();
+        sandbox.contoso().repository("shop", "web");
+        let _ = sandbox.git(["init", "--quiet", format]);
+        sandbox.commit("file", "one\n", "One");
+        let mut push = |arguments: &[&str]| {
+            let output = sandbox.run([&["push", "-v"], arguments].concat());
+            shown.push_str(&format!("$ git vsts push {}\n{}", arguments.join(" "), told(&output)));
+        };
+        push(&[]);
+        let _ = sandbox.git(["remote", "add", "origin", &sandbox.url("contoso/shop/_git/web")]);
+        push(&["--dry-run"]);
+        push(&[]);
+        push(&["--json", "origin", "main", "HEAD:topic"]);
+        push(&["--engine", "git2"]);
+        push(&["elsewhere"]);
+        push(&["--org", "fabrikam"]);
+        sandbox.contoso().without_repository("shop", "web");
+        push(&[]);
+    }
+    assert_data_eq!(shown, str![[r#"
+$ git vsts push 
+--- stderr
+error: nothing here points at Azure DevOps
+hint: add a remote: `git remote add NAME URL`
+[exit 2]
+$ git vsts push --dry-run
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+git pushes: the repository uses reftable, which only git itself can read
+main → origin/main (new, dry run)
+[exit 0]
+$ git vsts push 
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+git pushes: the repository uses reftable, which only git itself can read
+remote: Analyzing objects... (3/3) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+main → origin/main (new)
+[exit 0]
+$ git vsts push --json origin main HEAD:topic
+--- stdout
+{"organization":"contoso","project":"shop","repository":"web","url":"https://azure/contoso/shop/_git/web","remote":"origin","remoteUrl":"https://azure/contoso/shop/_git/web","created":false,"references":[{"source":"refs/heads/main","reference":"refs/heads/main","old":null,"new":null,"status":"up-to-date"},{"source":"HEAD","reference":"refs/heads/topic","old":null,"new":null,"status":"new"}]}
+--- stderr
+git pushes: the repository uses reftable, which only git itself can read
+remote: Analyzing objects... (0/0) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+main → origin/main (up to date)
+HEAD → origin/topic (new)
+[exit 0]
+$ git vsts push --engine git2
+--- stderr
+error: git itself has to push: the repository uses reftable, which only git itself can read
+hint: leave out `--engine git2`; see `git config vsts.engine`
+[exit 1]
+$ git vsts push elsewhere
+--- stderr
+error: there is no remote elsewhere
+[exit 2]
+$ git vsts push --org fabrikam
+--- stderr
+error: the remote origin is for contoso/shop/web, and --org says fabrikam
+hint: leave it out, or add a remote for the other: `git vsts remote-add NAME ORG/PROJECT/REPO`
+[exit 2]
+$ git vsts push 
+--- stderr
+git pushes: the repository uses reftable, which only git itself can read
+error: contoso/shop has no repository web, or this account can't see it
+hint: check its spelling, or make it: the same command with `--create`
+[exit 1]
+$ git vsts push 
+--- stderr
+error: nothing here points at Azure DevOps
+hint: add a remote: `git remote add NAME URL`
+[exit 2]
+$ git vsts push --dry-run
+--- stderr
+git pushes: the repository uses the SHA-256 object format, which only git itself can read
+error: `git push` failed (exit status: 1)
+  caused by: fatal: the receiving end does not support this repository's hash algorithm
+             fatal: the remote end hung up unexpectedly
+             error: failed to push some refs to 'https://azure/contoso/shop/_git/web'
+hint: Azure DevOps takes repositories of SHA-1 alone
+[exit 1]
+$ git vsts push 
+--- stderr
+git pushes: the repository uses the SHA-256 object format, which only git itself can read
+error: `git push` failed (exit status: 1)
+  caused by: fatal: the receiving end does not support this repository's hash algorithm
+             fatal: the remote end hung up unexpectedly
+             error: failed to push some refs to 'https://azure/contoso/shop/_git/web'
+hint: Azure DevOps takes repositories of SHA-1 alone
+[exit 1]
+$ git vsts push --json origin main HEAD:topic
+--- stderr
+git pushes: the repository uses the SHA-256 object format, which only git itself can read
+error: `git push` failed (exit status: 1)
+  caused by: fatal: the receiving end does not support this repository's hash algorithm
+             fatal: the remote end hung up unexpectedly
+             error: failed to push some refs to 'https://azure/contoso/shop/_git/web'
+hint: Azure DevOps takes repositories of SHA-1 alone
+[exit 1]
+$ git vsts push --engine git2
+--- stderr
+error: git itself has to push: the repository uses the SHA-256 object format, which only git itself can read
+hint: leave out `--engine git2`; see `git config vsts.engine`
+[exit 1]
+$ git vsts push elsewhere
+--- stderr
+error: there is no remote elsewhere
+[exit 2]
+$ git vsts push --org fabrikam
+--- stderr
+error: the remote origin is for contoso/shop/web, and --org says fabrikam
+hint: leave it out, or add a remote for the other: `git vsts remote-add NAME ORG/PROJECT/REPO`
+[exit 2]
+$ git vsts push 
+--- stderr
+git pushes: the repository uses the SHA-256 object format, which only git itself can read
+error: contoso/shop has no repository web, or this account can't see it
+hint: check its spelling, or make it: the same command with `--create`
+[exit 1]
+
+"#]].raw());
+}
+
+#[test]
+fn a_repository_that_is_not_whole_is_told_and_nothing_is_sent() {
+    let mut shown = String::new();
+    for engine in ["git2", "git"] {
+        let sandbox = connected();
+        let blob = sandbox.git(["rev-parse", "HEAD:file"]);
+        let (folder, file) = blob.split_at(2);
+        let path = sandbox.work().join(".git/objects").join(folder).join(file);
+        fs::remove_file(&path).unwrap();
+        let output = sandbox.run(["push", "--engine", engine]);
+        shown.push_str(&format!("{engine}\n{output}"));
+        assert_eq!(server(&sandbox), "");
+        assert_eq!(sandbox.requests().len(), 1);
+    }
+    assert_data_eq!(shown, str![[r#"
+git2
+--- stderr
+error: the objects can't be packed: object not found - cannot read header for (5626abf0f72e58d7a153368ba57db4c673c0e171)
+hint: nothing was sent; `git fsck` tells whether the repository is whole
+[exit 1]
+git
+--- stderr
+error: `git pack-objects` failed (exit status: 128)
+  caused by: fatal: unable to read 5626abf0f72e58d7a153368ba57db4c673c0e171
+hint: nothing was sent; `git fsck` tells whether the repository is whole
+[exit 1]
+
+"#]].raw());
 }

@@ -861,6 +861,7 @@ warning: what mine has now was not noted here: refs/kept/two can't be changed: f
 odd/one → mine/odd/one
 odd/one → mine/odd/three (new)
 v1 → mine/odd/two (forced)
+Make a pull request for odd/three: https://azure/contoso/shop/_git/web/pullrequestcreate?sourceRef=odd%2Fthree
 refs/kept/one Two
 refs/kept/three Two
 refs/kept/two Two

@@ -41,7 +41,7 @@ pub(super) fn reason(
 }
 
 /// The git that pushes, if it may.
-fn git<'c>(
+pub(super) fn git<'c>(
     context: &'c Context,
     options: &Options,
     reason: &str,
@@ -54,7 +54,7 @@ fn git<'c>(
     git.ok_or_else(|| git_alone().hint("there is no git on PATH: install it, https://git-scm.com"))
 }
 
-fn tell(context: &Context, reason: &str) -> Result<(), Error> {
+pub(super) fn tell(context: &Context, reason: &str) -> Result<(), Error> {
     context.ui.detail(format_args!("git pushes: {reason}"));
     let configuration = context.configuration()?;
     for key in OBEYED {
@@ -66,6 +66,26 @@ fn tell(context: &Context, reason: &str) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// What is asked for, as arguments of `git push`.
+pub(super) fn arguments(refspecs: &Refspecs, options: &Options, remote: &str) -> Vec<String> {
+    let mut arguments = flags(options);
+    let named = [
+        (refspecs.all, "--all"),
+        (refspecs.tags, "--tags"),
+        (refspecs.force, "--force"),
+        (refspecs.delete, "--delete"),
+        (options.no_verify, "--no-verify"),
+    ];
+    arguments.extend(named.iter().filter(|(is_set, _)| *is_set).map(|(_, it)| (*it).to_owned()));
+    arguments.extend(options.leases.iter().map(ToString::to_string));
+    arguments.extend(["--".to_owned(), remote.to_owned()]);
+    arguments.extend(refspecs.named.iter().cloned());
+    let is_default = refspecs.named.is_empty() && !refspecs.all && !refspecs.tags;
+    // What git names itself it would make the branch follow.
+    arguments.extend((is_default && options.no_set_upstream).then(|| "HEAD".to_owned()));
+    arguments
 }
 
 /// Pushes over SSH, where git asks and tells everything itself.
@@ -82,21 +102,7 @@ pub(super) fn over_ssh(
     let reason = "the remote is one over SSH";
     let git = git(context, options, reason)?;
     tell(context, reason)?;
-    let mut arguments = flags(options);
-    let named = [
-        (refspecs.all, "--all"),
-        (refspecs.tags, "--tags"),
-        (refspecs.force, "--force"),
-        (refspecs.delete, "--delete"),
-        (options.no_verify, "--no-verify"),
-    ];
-    arguments.extend(named.iter().filter(|(is_set, _)| *is_set).map(|(_, it)| (*it).to_owned()));
-    arguments.extend(options.leases.iter().map(ToString::to_string));
-    arguments.extend(["--".to_owned(), remote.name.clone()]);
-    arguments.extend(refspecs.named.iter().cloned());
-    let is_default = refspecs.named.is_empty() && !refspecs.all && !refspecs.tags;
-    // What git names itself it would make the branch follow.
-    arguments.extend((is_default && options.no_set_upstream).then(|| "HEAD".to_owned()));
+    let arguments = arguments(refspecs, options, &remote.name);
     let handover = Handover { git, helper: None, arguments: &arguments, dry_run: options.dry_run };
     let progress = context.ui.progress("Counting objects");
     let mut on = |event: Event<'_>| show(context, &progress, event);
@@ -154,7 +160,7 @@ fn flags(options: &Options) -> Vec<String> {
 }
 
 /// The scheme, host and port: what git's credential settings are for.
-fn origin(url: &Url) -> String {
+pub(super) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
@@ -180,6 +186,9 @@ pub(super) fn not_pushed(error: GitError, organization: &Organization) -> Error 
         }
         () if is_any(&["Could not resolve", "Connection", "timed out", "unable to access"]) => {
             (Kind::Network, Some(again()))
+        }
+        () if is_any(&["hash algorithm"]) => {
+            (Kind::Failed, Some("Azure DevOps takes repositories of SHA-1 alone".to_owned()))
         }
         () => (Kind::Failed, None),
     };

@@ -2,6 +2,7 @@ mod handover;
 mod pages;
 mod refused;
 mod send;
+mod unread;
 
 use clap::{Args, ValueEnum};
 
@@ -112,7 +113,19 @@ impl From<EngineName> for Engine {
 impl Push {
     pub fn run(&self, context: &Context) -> Result<(), Error> {
         let known = self.known(context)?;
-        let repository = self.repository(context, &known)?;
+        let repository = match self.repository(context, &known) {
+            Err(unread) if unread.is_beyond_libgit2() => {
+                let asked = unread::Asked {
+                    remote: self.remote.as_deref(),
+                    known: &known,
+                    refspecs: self.refspecs(context, Remotes::default())?,
+                    options: self.options(context)?,
+                    json: self.json,
+                };
+                return unread::push(context, asked, unread);
+            }
+            repository => repository?,
+        };
         let remotes = names::remotes(context, &repository)?;
         let refspecs = self.refspecs(context, remotes)?;
         let (remote, made) = match self.remote(context, &repository, &refspecs.settings.remotes)? {

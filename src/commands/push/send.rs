@@ -85,12 +85,7 @@ fn push_once(
     }
     let address = address(&remote.push_url)?;
     let signer = Signer::of(context, &address, &url.organization)?;
-    let access = Access {
-        client: context.git_client(&address)?,
-        url: address,
-        authorization: signer.authorization(),
-        headers: signer.headers.clone(),
-    };
+    let access = signer.access(context, address)?;
     let configuration = context.configuration()?;
     let hooks = configuration.get("core.hooksPath").map(|path| context.home_path(path));
     let wait = |why: &str, pause| context.wait(why, pause);
@@ -174,7 +169,11 @@ pub(super) struct Signer {
 }
 
 impl Signer {
-    fn of(context: &Context, address: &Url, organization: &Organization) -> Result<Self, Error> {
+    pub fn of(
+        context: &Context,
+        address: &Url,
+        organization: &Organization,
+    ) -> Result<Self, Error> {
         let headers = context.extra_headers(address, Trust::Everyone)?;
         let is_signed = headers.iter().any(|(name, _)| *name == http::AUTHORIZATION);
         let sign_in = match is_signed {
@@ -184,13 +183,23 @@ impl Signer {
         Ok(Self { sign_in, headers })
     }
 
-    fn authorization(&self) -> Option<SecretString> {
-        self.sign_in.as_ref().and_then(|sign_in| sign_in.credential.authorization())
+    /// How the server at an address is reached with it.
+    ///
+    /// # Errors
+    /// Settings that can't be used.
+    pub fn access(&self, context: &Context, url: Url) -> Result<Access, Error> {
+        let sign_in = self.sign_in.as_ref();
+        Ok(Access {
+            client: context.git_client(&url)?,
+            url,
+            authorization: sign_in.and_then(|sign_in| sign_in.credential.authorization()),
+            headers: self.headers.clone(),
+        })
     }
 }
 
 /// The URL that a push goes to, without its user part.
-fn address(url: &str) -> Result<Url, Error> {
+pub(super) fn address(url: &str) -> Result<Url, Error> {
     let parsed = Url::parse(url).map_err(|error| {
         Error::message(
             Kind::Usage,
