@@ -852,8 +852,14 @@ refs/tags/v1 One
     // It is done all the same.
     sandbox.write(".git/refs/kept/two.lock", "");
     let _ = sandbox.git(["branch", "--quiet", "--force", "odd/one", "main"]);
-    let output =
-        sandbox.run(["push", "--force", "mine", "odd/one", "odd/one:odd/three", "v1:odd/two"]);
+    let output = sandbox.run([
+        "push",
+        "--force-with-lease",
+        "mine",
+        "odd/one",
+        "odd/one:odd/three",
+        "v1:odd/two",
+    ]);
     assert_data_eq!(
         format!("{}\n{}\n[{}]\n", said(&output), known(&sandbox), output.status),
         str![[r#"
