@@ -60,6 +60,8 @@ pub struct Found {
     pub url: RemoteUrl,
     /// Whether this run made it.
     pub made: bool,
+    /// Its default branch in full, if it has one.
+    pub default_branch: Option<String>,
 }
 
 /// The sign-in to use for an organization; on a terminal a missing one is made.
@@ -196,7 +198,8 @@ pub fn make_noting(
         };
     }
     if let Lookup::Found(found) = found {
-        return Ok(Found { url: found.url, made: false });
+        let default_branch = found.default_branch;
+        return Ok(Found { url: found.url, made: false, default_branch });
     }
     let create = |azure: &Azure<'_>| azure.create_repository(project, repository);
     let done = context.ask(organization, sign_in, create)??;
@@ -205,5 +208,5 @@ pub fn make_noting(
         made.repository = true;
         context.ui.status(format_args!("Created {}/{}", url.project, url.repository));
     }
-    Ok(Found { url, made: done.new })
+    Ok(Found { url, made: done.new, default_branch: done.repository.default_branch })
 }

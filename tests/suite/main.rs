@@ -12,6 +12,7 @@ mod login;
 mod logout;
 mod manual;
 mod microsoft;
+mod pages;
 mod plain_git;
 mod push;
 mod readme;

@@ -10,7 +10,7 @@ use crate::azure;
 use crate::commands::commit;
 use crate::commands::init;
 use crate::commands::names::{self, AzureRemote, Flags, Known};
-use crate::commands::place::{self, Place, Wanted};
+use crate::commands::place::{self, Found, Place, Wanted};
 use crate::commands::remote_add::{self, Wish};
 use crate::commands::report::{self, Report};
 use crate::context::Context;
@@ -128,13 +128,14 @@ impl Push {
         };
         let remotes = names::remotes(context, &repository)?;
         let refspecs = self.refspecs(context, remotes)?;
-        let (remote, made) = match self.remote(context, &repository, &refspecs.settings.remotes)? {
-            Some(remote) => (remote, false),
+        let (remote, found) = match self.remote(context, &repository, &refspecs.settings.remotes)? {
+            Some(remote) => (remote, None),
             None => match self.connect(context, &repository, known.clone(), &refspecs)? {
-                Some(connected) => connected,
+                Some((remote, found)) => (remote, Some(found)),
                 None => return Ok(()),
             },
         };
+        let made = found.as_ref().is_some_and(|found| found.made);
         agrees(context, &remote, &known)?;
         repository
             .check_sources(&refspecs, Some(&remote.name))
@@ -149,7 +150,9 @@ impl Push {
             }
             done => (done?, made),
         };
-        let pull_requests = pages::pull_requests(&repository, &remote, &done);
+        let target = repository.default_branch(&remote.name);
+        let target = target.or_else(|| found.and_then(|found| found.default_branch));
+        let pull_requests = pages::pull_requests(&done, target.as_deref());
         let remote_url = done.url.url(done.url.protocol);
         let mut report = Report::new(&done.url, Some(&remote.name), remote_url, created)
             .with_references(&done.references);
@@ -292,7 +295,7 @@ impl Push {
         repository: &Repository,
         known: Known,
         refspecs: &Refspecs,
-    ) -> Result<Option<(Remote, bool)>, Error> {
+    ) -> Result<Option<(Remote, Found)>, Error> {
         let name = names::free_remote(context, repository)?;
         if context.ui.can_ask() {
             context.ui.status(format_args!("Nothing here points at Azure DevOps yet."));
@@ -315,7 +318,7 @@ impl Push {
         let found = place::make(context, &place, found, &sign_in, wanted)?;
         remote_add::add(context, repository, &name, &found.url, Wish::default())?;
         let remote = names::written_remote(context, repository, &name)?;
-        Ok(Some((remote, found.made)))
+        Ok(Some((remote, found)))
     }
 
     /// Asks, where there is something to ask: a project is not made on the way.

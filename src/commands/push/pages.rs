@@ -4,7 +4,7 @@ use url::Url;
 
 use super::send::Done;
 use crate::context::Context;
-use crate::repository::{Kind, Remote, Repository, short};
+use crate::repository::{Kind, short};
 use crate::text::visible;
 
 /// The most new branches of which the page of a pull request is told: whoever pushes more knows what for.
@@ -18,18 +18,11 @@ pub(super) struct PullRequest {
     pub page: String,
 }
 
-/// A pull request for each branch that is new at the server, into the default branch where that is known here. The
+/// A pull request for each branch that is new at the server, into the default branch `target` if that is known. The
 /// first branches of a repository have none to go into.
-pub(super) fn pull_requests(
-    repository: &Repository,
-    remote: &Remote,
-    done: &Done,
-) -> Vec<PullRequest> {
-    let target = repository.default_branch(&remote.name);
+pub(super) fn pull_requests(done: &Done, target: Option<&str>) -> Vec<PullRequest> {
     let is_new_branch = |reference: &str, kind| {
-        kind == Kind::New
-            && reference.starts_with("refs/heads/")
-            && target.as_deref() != Some(reference)
+        kind == Kind::New && reference.starts_with("refs/heads/") && target != Some(reference)
     };
     let new: Vec<_> = done
         .references
@@ -40,7 +33,7 @@ pub(super) fn pull_requests(
         return Vec::new();
     }
     let of = |reference: &String| PullRequest {
-        page: done.url.pull_request_create(reference, target.as_deref()),
+        page: done.url.pull_request_create(reference, target),
         reference: reference.clone(),
     };
     new.into_iter().map(|it| of(&it.update.reference)).collect()
