@@ -73,7 +73,7 @@ https://azure/contoso/shop/_git/web
 remote: Analyzing objects... (3/3) (5 ms)
 remote: Storing packfile... done (62 ms)
 remote: Storing index... done (53 ms)
-warning: could not write to '/work/.git/logs/refs/remotes/origin/main': No space left on device
+warning: what origin has now was not noted here: refs/remotes/origin/main can't be changed: could not write to '/work/.git/logs/refs/remotes/origin/main': No space left on device
 warning: the branch was not set to follow its remote: /work/.git/config can't be changed: failed to write out file: No space left on device
 main → origin/main (new)
 [exit 0]
