@@ -4,11 +4,28 @@ use std::io::{self, Write};
 
 /// Files in one folder, and folders in one above.
 const IN_FOLDER: usize = 20;
-/// What lines are made of: a text that zlib makes as much smaller as it does a program.
-const WORDS: [&str; 24] = [
-    "the", "a", "if", "else", "return", "while", "match", "let", "value", "index", "count", "name",
-    "self", "result", "buffer", "length", "error", "start", "end", "next", "=", "+", "(", ")",
+/// Lines with names in them, as a program has: what zlib and deltas make of a text of few words
+/// takes longer, and comes out smaller.
+const LINES: [&str; 12] = [
+    "let @ = @(@, &@)?;",
+    "if @.@() {",
+    "}",
+    "return @;",
+    "// The @ of a @ is its @, not that of @.",
+    "self.@ = @.@(|@| @);",
+    "for @ in @.@() {",
+    "@: @,",
+    "fn @(@: &@) -> @ {",
+    "",
+    "@(\"@ @\", @ + @);",
+    "match @ { @ => @, _ => @ }",
 ];
+const SYLLABLES: [&str; 16] = [
+    "re", "in", "con", "de", "set", "ver", "pa", "ob", "ject", "ta", "lo", "ker", "min", "us",
+    "ent", "str",
+];
+/// How many names there are.
+const NAMES: usize = 800;
 
 /// Files that grow and change, from which commits are made.
 #[derive(Clone)]
@@ -107,14 +124,23 @@ fn objects_of(files: &[usize]) -> usize {
 }
 
 fn line(random: &mut Random) -> String {
-    let words = 3 + random.below(8);
-    let mut line = "    ".repeat(random.below(3));
-    for _ in 0..words {
-        line += WORDS[random.below(WORDS.len())];
-        line.push(' ');
+    let mut line = "    ".repeat(random.below(4));
+    for (number, part) in LINES[random.below(LINES.len())].split('@').enumerate() {
+        if number > 0 {
+            // A few names are everywhere.
+            let most = 1 + random.below(NAMES);
+            line += &name(random.below(most));
+        }
+        line += part;
     }
-    line += &format!("{:x}\n", random.below(1 << 16));
-    line
+    line + "\n"
+}
+
+fn name(number: usize) -> String {
+    // So that names that follow each other are not alike.
+    let mixed = number * 2_654_435_761 % 65_536;
+    let syllables = 1 + mixed % 4;
+    (0..syllables).map(|at| SYLLABLES[(mixed >> (4 * at)) % SYLLABLES.len()]).collect()
 }
 
 /// Marsaglia's xorshift, since what comes of it must not change with a crate's version.
