@@ -714,6 +714,23 @@ hint: check its spelling, or make it: the same command with `--create`
 }
 
 #[test]
+fn what_a_repository_says_of_tls_is_obeyed_by_no_git_that_has_our_credential() {
+    let sandbox = connected();
+    let _ = sandbox.git(["config", "push.pushOption", "ci.skip"]);
+    let key = format!("http.{}.sslVerify", sandbox.azure.url());
+    let _ = sandbox.git(["config", &key, "false"]);
+    assert_data_eq!(sandbox.run(["push"]).to_string(), str![[r#"
+--- stderr
+warning: http.https://azure.sslverify in the repository's own configuration (local) is ignored
+error: git itself would have to push, and would obey http.https://azure.sslverify of the repository's own configuration (local)
+hint: take it out, or set it in your own: `git config --global`
+[exit 1]
+
+"#]].raw());
+    assert_eq!(sandbox.requests(), [""; 0]);
+}
+
+#[test]
 fn a_repository_that_is_not_whole_is_told_and_nothing_is_sent() {
     let mut shown = String::new();
     for engine in ["git2", "git"] {

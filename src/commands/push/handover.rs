@@ -88,6 +88,24 @@ pub(super) fn arguments(refspecs: &Refspecs, options: &Options, remote: &str) ->
     arguments
 }
 
+/// Checks that git would not obey what a repository says of TLS, where we do not: it could send the credential to
+/// somebody on the way.
+///
+/// # Errors
+/// It would.
+pub(super) fn check_tls(context: &Context) -> Result<(), Error> {
+    let ignored = context.configuration()?.ignored_here();
+    let Some(setting) = ignored.iter().find(|setting| setting.key.starts_with("http.")) else {
+        return Ok(());
+    };
+    let message = format!(
+        "git itself would have to push, and would obey {} of the repository's own configuration ({})",
+        setting.key, setting.scope
+    );
+    Err(Error::message(Kind::Failed, message)
+        .hint("take it out, or set it in your own: `git config --global`"))
+}
+
 /// Pushes over SSH, where git asks and tells everything itself.
 ///
 /// # Errors
@@ -127,6 +145,7 @@ pub(super) fn over_https(
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<Result<Answer, PushError>, Error> {
     let git = git(context, options, reason)?;
+    check_tls(context)?;
     tell(context, reason)?;
     let helper = match &signer.sign_in {
         Some(sign_in) => {

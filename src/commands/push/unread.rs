@@ -46,6 +46,7 @@ pub(super) fn push(context: &Context, asked: Asked<'_>, unread: Error) -> Result
     let refspecs = Refspecs { settings: Settings::read(configuration, remotes)?, ..asked.refspecs };
     let mut helper = None;
     if url.protocol == Protocol::Https {
+        handover::check_tls(context)?;
         let address = send::address(&remote.push_url)?;
         let signer = Signer::of(context, &address, &url.organization)?;
         let access = signer.access(context, address)?;
