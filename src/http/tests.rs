@@ -428,6 +428,25 @@ fn what_the_network_took_of_an_upload_is_known() {
     assert!(!upload.is_sent());
 }
 
+/// A server would take the end of the body for the end of the pack.
+#[test]
+fn an_upload_that_is_given_up_has_no_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+    let server = thread::spawn(move || {
+        let mut read = Vec::new();
+        // That it is cut is as good as that it is closed.
+        let _ = listener.accept().unwrap().0.read_to_end(&mut read);
+        read
+    });
+    let mut upload = client(LIMITS).upload(Request::new(Method::POST, url)).unwrap();
+    upload.write(&vec![1; 3 << 20]).unwrap();
+    drop(upload);
+    let read = server.join().unwrap();
+    assert!(read.starts_with(b"POST / HTTP/1.1\r\n"));
+    assert!(!read.ends_with(b"\r\n0\r\n\r\n"));
+}
+
 #[test]
 fn a_server_that_works_on_an_upload_is_waited_for() {
     let server = Server::answering(&[&json("{}"), &json("{}")]);

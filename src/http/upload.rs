@@ -1,10 +1,10 @@
 //! A request whose body is written piece by piece, in bounded memory, while the answer may
 //! already come.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,8 @@ struct Flow {
     taken: AtomicU64,
     /// The bytes of all of the body, once that is known.
     whole: AtomicU64,
+    /// Nothing more comes, and what came is all of it.
+    has_ended: AtomicBool,
     is_through: Notify,
 }
 
@@ -86,16 +88,18 @@ struct Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if self.pending.is_empty() {
             match ready!(self.chunks.poll_recv(context)) {
                 Some(chunk) => self.pending = chunk,
-                None => return Poll::Ready(None),
+                None if self.flow.has_ended.load(Ordering::SeqCst) => return Poll::Ready(None),
+                // With an end the server would take what came so far for all of it.
+                None => return Poll::Ready(Some(Err(io::Error::other("the upload was given up")))),
             }
         }
         let length = self.pending.len().min(PIECE);
@@ -155,6 +159,7 @@ impl Streaming {
 
     /// Ends the body and waits until the network has taken it all, or the answer is there.
     async fn end(&mut self, flow: &Flow, written: u64) {
+        flow.has_ended.store(true, Ordering::SeqCst);
         self.body = None;
         if self.early.is_some() {
             return;
@@ -165,10 +170,10 @@ impl Streaming {
         }
     }
 
-    async fn answer(self) -> Result<Answer, JoinError> {
-        match self.early {
+    async fn answer(&mut self) -> Result<Answer, JoinError> {
+        match self.early.take() {
             Some(answer) => answer,
-            None => self.answer.await,
+            None => (&mut self.answer).await,
         }
     }
 }
@@ -247,7 +252,7 @@ impl Upload {
         if self.streaming.as_ref().is_none_or(|streaming| streaming.body.is_some()) {
             self.end(&mut |_| {})?;
         }
-        let Some(streaming) = self.streaming.take() else { unreachable!("opened by `end`") };
+        let Some(mut streaming) = self.streaming.take() else { unreachable!("opened by `end`") };
         let asked = streaming.asked.clone();
         // From here on the server works on what it got.
         let patience = self.client.shared.limits.work;

@@ -67,7 +67,9 @@ pub enum Event<'a> {
         /// How many so far.
         bytes: u64,
     },
-    /// All was sent. From now on the server may do it.
+    /// The last of it is about to go. From now on the server may do it.
+    Ending,
+    /// All was sent.
     Sent,
     /// A line of the server's, as it came.
     Remote(&'a str),
@@ -266,7 +268,7 @@ impl Repository {
         let is_held =
             push.atomic && sent.len() < updates.iter().filter(|it| it.is_change()).count();
         if sent.is_empty() || push.dry_run || is_held {
-            return Ok(unsent(updates, push.dry_run));
+            return Ok(unsent(updates, push.dry_run && !is_held));
         }
         // One alone is changed or not in any case.
         let atomic = push.atomic && sent.len() > 1;
@@ -310,6 +312,7 @@ impl Repository {
         };
         self.write_pack(pack, &mut send, &mut |event| on.borrow_mut()(event))?;
         let on = on.into_inner();
+        on(Event::Ending);
         upload.end(&mut |bytes| on(Event::Sending { bytes }))?;
         on(Event::Sent);
         let mut reader = Reader::default();

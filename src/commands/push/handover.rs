@@ -169,7 +169,7 @@ pub(super) fn over_https(
     let handover =
         Handover { git, helper: helper.as_ref(), arguments: &arguments, dry_run: push.dry_run };
     // From now on git may have changed something there.
-    on(Event::Sent);
+    on(Event::Ending);
     Ok(prepared.hand_over(repository, &handover, on).map_err(PushError::Handover))
 }
 

@@ -106,7 +106,7 @@ fn push_once(
         Interrupt::install()?.last_words("interrupted; nothing was changed at the server");
     let progress = context.ui.progress("Counting objects");
     let mut on = |event: Event<'_>| {
-        if matches!(event, Event::Sent) {
+        if matches!(event, Event::Ending) {
             last_words.change(
                 "interrupted before the server answered; the same command again tells what it did",
             );
@@ -149,6 +149,7 @@ pub(super) fn show(context: &Context, progress: &Progress, event: Event<'_>) {
             progress.title("Writing objects");
             progress.bytes(bytes);
         }
+        Event::Ending => {}
         Event::Sent => progress.title("Waiting for the server"),
         Event::Remote(line) => context.ui.remote_line(line),
         Event::RemoteProgress(line) => progress.message(line),
