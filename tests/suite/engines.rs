@@ -205,6 +205,27 @@ fn who_packs_can_be_chosen_and_makes_no_difference_that_could_be_seen() {
 }
 
 #[test]
+fn git_packs_what_is_many_where_it_is_there() {
+    for (path, packer) in [(None, "git packs what is sent"), (Some("/nowhere"), "libgit2 packs")] {
+        let sandbox = connected();
+        for index in 0..120 {
+            sandbox.write(&format!("folder {}/{index}", index % 7), &index.to_string());
+        }
+        sandbox.commit("last", "last\n", "Many");
+        if let Some(path) = path {
+            sandbox.set("PATH", path);
+        }
+        let output = sandbox.run(["push", "-v"]);
+        assert!(output.stderr.contains(packer), "{output}");
+        assert_eq!(output.status, 0);
+        sandbox.set("PATH", &std::env::var("PATH").unwrap());
+        let _ = sandbox.server("shop", "web", &["fsck", "--strict", "--connectivity-only"]);
+        let files = sandbox.server("shop", "web", &["ls-tree", "-r", "--name-only", "main"]);
+        assert_eq!(files.lines().count(), 122);
+    }
+}
+
+#[test]
 fn an_engine_that_is_none_is_named_and_a_repository_has_no_say_in_it() {
     let sandbox = connected();
     let _ = sandbox.git(["config", "vsts.engine", "git"]);
@@ -571,7 +592,7 @@ error: interrupted; nothing was changed at the server
 /info/refs
 error: interrupted; nothing was changed at the server
 /git-receive-pack
-error: interrupted; nothing was changed at the server
+error: interrupted before the server answered; the same command again tells what it did
 /git-receive-pack
 error: interrupted before the server answered; the same command again tells what it did
 

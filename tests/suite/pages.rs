@@ -22,7 +22,7 @@ fn seen(sandbox: &Sandbox, count: usize) -> String {
     loop {
         let seen = fs::read_to_string(&file).unwrap_or_default();
         if seen.lines().count() >= count {
-            return seen.replace(&sandbox.azure.url(), "https://azure");
+            return seen.replace(sandbox.azure.url(), "https://azure");
         }
         std::thread::yield_now();
     }
