@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use crate::context::{Context, HANDED_TO, HANDED_TOKEN, SignIn, Source, Store};
+use crate::context::{ANSWERS_ONLY, Context, HANDED_TO, HANDED_TOKEN, SignIn, Source, Store};
 use crate::error::Error;
 use crate::remote::Organization;
 use crate::repository::Helper;
@@ -19,6 +19,21 @@ pub fn of(
 ) -> Result<Helper, Error> {
     let helper = context.program()?.setting()?;
     Ok(Helper { url, helper, variables: not_kept(organization, sign_in) })
+}
+
+/// The same for a push, which settles itself what the service says of the credential.
+///
+/// # Errors
+/// As [`of`].
+pub fn that_answers_only(
+    context: &Context,
+    url: String,
+    organization: &Organization,
+    sign_in: &SignIn,
+) -> Result<Helper, Error> {
+    let mut helper = of(context, url, organization, sign_in)?;
+    helper.variables.push((ANSWERS_ONLY, "1".into()));
+    Ok(helper)
 }
 
 /// The variables that let the helper find what it can't find by itself, and that let it be no freer

@@ -159,7 +159,8 @@ pub fn tell(
             }
             Outcome::Refused(reason) => {
                 end = Err(Error::printed(ErrorKind::RefusedReference));
-                refused_reference(&place.organization, remote, &reference, reason)
+                let is_new = update.kind == Kind::New;
+                refused_reference(&place.organization, remote, &reference, (reason, is_new))
             }
             Outcome::Held => {
                 end = end.and(Err(Error::printed(ErrorKind::Failed)));

@@ -21,6 +21,9 @@ pub const HANDED_TOKEN: &str = "_GIT_VSTS_HANDED_TOKEN";
 /// [`HANDED_TOKEN`] is for.
 pub const HANDED_TO: &str = "_GIT_VSTS_HANDED_TO";
 
+/// Set where a run of ours has started the git that asks: what that git proves or finds refused the run settles itself.
+pub const ANSWERS_ONLY: &str = "_GIT_VSTS_ANSWERS_ONLY";
+
 /// Every variable that holds a secret, which no child gets unless it is handed it by name.
 pub const SECRETS: [&str; 4] = [TOKENS[0], TOKENS[1], TOKENS[2], HANDED_TOKEN];
 

@@ -28,7 +28,9 @@ use crate::signin::pat;
 use crate::ui::{Hold, Interrupt, Ui};
 use crate::wiring::{self, GlobalFile, Program};
 
-pub use environment::{Environment, HANDED_TO, HANDED_TOKEN, OVERRIDES, SECRETS, TOKENS, Token};
+pub use environment::{
+    ANSWERS_ONLY, Environment, HANDED_TO, HANDED_TOKEN, OVERRIDES, SECRETS, TOKENS, Token,
+};
 
 /// How long the keychain may take to answer, in seconds.
 const KEYCHAIN_PATIENCE: Duration = Duration::from_secs(3);
@@ -194,7 +196,11 @@ impl Context {
 
     /// The git on this computer, if there is one.
     pub fn git_if_any(&self) -> Option<&Git> {
-        self.git.get_or_init(|| Git::find(self.environment.raw("PATH"), &SECRETS).ok()).as_ref()
+        let find = || {
+            let git = Git::find(self.environment.raw("PATH"), &SECRETS).ok()?;
+            Some(git.started_in(&self.directory, |name| self.environment.raw(name)))
+        };
+        self.git.get_or_init(find).as_ref()
     }
 
     /// git's effective configuration here. Settings of the repository's own that are not obeyed are

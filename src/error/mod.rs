@@ -672,6 +672,8 @@ impl From<PushError> for Error {
             | PushError::Pack(PackError::Git(
                 error @ (GitError::Missing | GitError::Unusable { .. }),
             )) => error.into(),
+            error @ PushError::Pack(PackError::Shallow) => Self::new(Kind::Failed, error)
+                .hint("leave out `--engine git2`; see `git config vsts.engine`"),
             PushError::Pack(error) => match error {
                 PackError::Git(error) => Self::from(error),
                 error => Self::new(Kind::Failed, error),
@@ -682,6 +684,9 @@ impl From<PushError> for Error {
             error @ PushError::NotAtomic => {
                 Self::new(Kind::Failed, error).hint("nothing was sent; push without `--atomic`")
             }
+            error @ PushError::NoOptions => Self::new(Kind::Failed, error).hint(
+                "nothing was sent; `git config --show-origin push.pushOption` says who set one",
+            ),
             error @ PushError::TooLarge { .. } => too_large(error, "REMOTE", None),
             error @ PushError::Unknown(_) => Self::new(Kind::Network, error)
                 .hint("see what is there with `git ls-remote`, then push again"),

@@ -19,7 +19,7 @@ pub fn refused_reference(
     organization: &Organization,
     remote: &str,
     reference: &str,
-    reason: &str,
+    (reason, is_new): (&str, bool),
 ) -> Trouble {
     let refusal = format!("{organization} refused the push to {reference}");
     let shown: Vec<_> = lines(reason, 50, 400).collect();
@@ -54,7 +54,7 @@ pub fn refused_reference(
             "the clone is shallow, and the server has not what it lacks".to_owned(),
             "get the rest of the history from where it was cloned, `git fetch --unshallow`, and push again".to_owned(),
         ),
-        _ if reason.contains("directory file conflict") || reason.contains("failed to update ref") => (
+        _ if is_new && ["directory file conflict", "failed to update ref"].iter().any(|words| reason.contains(words)) => (
             format!("a branch or tag is in the way of its name\n{whole}"),
             format!("`a` and `a/b` can't both be there: choose another name, or delete the other, `git vsts push --delete {remote} NAME`"),
         ),
@@ -70,7 +70,9 @@ pub fn refused_reference(
 /// or in git's own.
 fn is_about_move(code: Option<&str>, reason: &str) -> bool {
     code == Some("TF401028")
-        || ["fetch first", "non-fast-forward"].iter().any(|words| reason.contains(words))
+        || ["fetch first", "non-fast-forward", "failed to update ref"]
+            .iter()
+            .any(|words| reason.contains(words))
 }
 
 /// A reference of which the server said nothing that can be understood.

@@ -193,6 +193,11 @@ impl Refusal {
         }
     }
 
+    /// A 401 of which nothing else is known: another program has met it.
+    pub fn unauthorized(host: &str) -> Self {
+        Self { status: 401, ..Self::nobody(host) }
+    }
+
     /// The service's own words and code, to stand behind a sentence of ours; empty if it had none.
     pub fn said(&self) -> String {
         match (&self.message, &self.code) {

@@ -21,16 +21,26 @@ pub type Advertised = BTreeMap<String, Oid>;
 pub struct Advertisement {
     /// Its references.
     pub references: Advertised,
+    /// Objects of other repositories that it has as well (`.have`).
+    pub others: Vec<Oid>,
     /// What it can do (gitprotocol-capabilities(5)), parted by blanks.
     pub capabilities: String,
 }
 
 impl Advertisement {
+    /// The objects that it is known to have.
+    pub fn objects(&self) -> impl Iterator<Item = Oid> {
+        self.references.values().chain(&self.others).copied()
+    }
+
     /// Whether it can do something.
     pub fn can(&self, capability: &str) -> bool {
         self.capabilities.split(' ').any(|met| met == capability)
     }
 }
+
+/// In the place of a name: an object of another repository whose objects are shared.
+const HAVE: &str = ".have";
 
 /// Why an advertisement can't be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +73,7 @@ pub fn read(bytes: &[u8]) -> Result<Advertisement, Error> {
                 advertised.capabilities = String::from_utf8_lossy(said.trim_ascii()).into_owned();
             }
             match reference(line) {
+                Ok(Some((name, id))) if name == HAVE => advertised.others.push(id),
                 Ok(Some((name, id))) => drop(advertised.references.insert(name, id)),
                 Ok(None) => {}
                 Err(error) => fault = Some(error),
@@ -93,8 +104,8 @@ fn reference(line: &[u8]) -> Result<Option<(String, Oid)>, Error> {
     let (id, name) = line.split_at_checked(40).ok_or(Error::Malformed)?;
     let id = str::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or(Error::Malformed)?;
     let name = name.strip_prefix(b" ").ok_or(Error::Malformed)?;
-    // An empty repository has one line for its capabilities; `.have` is an object of another one.
-    if name == b"capabilities^{}" || name == b".have" {
+    // An empty repository has one line for its capabilities.
+    if name == b"capabilities^{}" {
         return Ok(None);
     }
     Ok(str::from_utf8(name).ok().map(|name| (name.to_owned(), id)))
@@ -134,6 +145,7 @@ mod tests {
         let expected = [("refs/heads/main", one), ("refs/tags/v1", one)];
         let read = read.unwrap();
         assert_eq!(read.references, expected.map(|(name, id)| (name.to_owned(), id)).into());
+        assert_eq!(read.objects().collect::<Vec<_>>(), [one; 3]);
         let can = ["report-status", "delete-refs", "delete", "atomic", ""];
         assert_eq!(can.map(|it| read.can(it)), [true, true, false, false, false]);
     }

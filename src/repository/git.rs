@@ -15,6 +15,8 @@ pub struct Git {
     program: PathBuf,
     /// Variables of our environment that hold a secret, which no child gets.
     secrets: Vec<OsString>,
+    /// Variables that name a path as it is from where this program was started; children are started elsewhere.
+    paths: Vec<(&'static str, PathBuf)>,
 }
 
 /// Why git did not do what it was asked.
@@ -57,8 +59,32 @@ impl Git {
             .filter(|folder| folder.is_absolute())
             .map(|folder| folder.join(&name))
             .find(|program| is_program(program))
-            .map(|program| Self { program, secrets: secrets.iter().map(OsString::from).collect() })
+            .map(|program| Self {
+                program,
+                secrets: secrets.iter().map(OsString::from).collect(),
+                paths: Vec::new(),
+            })
             .ok_or(Error::Missing)
+    }
+
+    /// The same for a program that was started in `directory`, with those of its variables that name a path (git(1)).
+    #[must_use]
+    pub fn started_in<'e>(
+        mut self,
+        directory: &Path,
+        value: impl Fn(&'static str) -> Option<&'e OsStr>,
+    ) -> Self {
+        const NAMES: [&str; 5] = [
+            "GIT_DIR",
+            "GIT_WORK_TREE",
+            "GIT_COMMON_DIR",
+            "GIT_INDEX_FILE",
+            "GIT_OBJECT_DIRECTORY",
+        ];
+        let path = |name| Some((name, Path::new(value(name)?)));
+        let relative = NAMES.into_iter().filter_map(path).filter(|(_, path)| path.is_relative());
+        self.paths = relative.map(|(name, path)| (name, directory.join(path))).collect();
+        self
     }
 
     /// git's own view of its configuration, in `directory`: the output of
@@ -96,6 +122,15 @@ impl Git {
     /// [`enum@Error`]
     pub fn common_folder(&self, directory: &Path) -> Result<PathBuf, Error> {
         let said = self.output(directory, &["rev-parse", "--git-common-dir"])?.stdout;
+        Ok(directory.join(path_of(said.strip_suffix(b"\n").unwrap_or(&said))))
+    }
+
+    /// The folder of the hooks, by `core.hooksPath` too.
+    ///
+    /// # Errors
+    /// [`enum@Error`]
+    pub fn hooks_folder(&self, directory: &Path) -> Result<PathBuf, Error> {
+        let said = self.output(directory, &["rev-parse", "--git-path", "hooks"])?.stdout;
         Ok(directory.join(path_of(said.strip_suffix(b"\n").unwrap_or(&said))))
     }
 
@@ -151,6 +186,7 @@ impl Git {
         for secret in &self.secrets {
             command.env_remove(secret);
         }
+        command.envs(self.paths.iter().map(|(name, path)| (name, path)));
         command
     }
 

@@ -20,8 +20,25 @@ use super::{Git, GitError, Repository};
 const REPORT_LIMIT: u64 = 64 << 20;
 /// How often it is looked whether git has ended, while it says nothing.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A transfer of less than a byte a second over so many seconds is none (git-config(1), `http.lowSpeedLimit`).
-const STALLED: [&str; 4] = ["-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60"];
+/// What git is told for one push.
+const SETTINGS: [&str; 12] = [
+    // A branch that follows none is pushed under its own name, and follows that then.
+    "-c",
+    "push.autoSetupRemote=true",
+    // Nothing goes where nobody said (threats of redirects: CVE-2018-1000007 and its like).
+    "-c",
+    "http.followRedirects=false",
+    // A transfer of less than a byte a second over so many seconds is none; the server may work that long.
+    "-c",
+    "http.lowSpeedLimit=1",
+    "-c",
+    "http.lowSpeedTime=300",
+    // Whoever has no credential has none to type either.
+    "-c",
+    "core.askPass=",
+    "-c",
+    "credential.interactive=false",
+];
 
 /// What git is asked to push.
 pub struct Handover<'a> {
@@ -33,6 +50,10 @@ pub struct Handover<'a> {
     pub arguments: &'a [String],
     /// It was told to send nothing.
     pub dry_run: bool,
+    /// Somebody is there to see how far it has come.
+    pub progress: bool,
+    /// It runs the repository's hooks: over SSH, where it gets no secret.
+    pub hooks: bool,
 }
 
 /// A line of `git push --porcelain` (git-push(1), "Output").
@@ -69,19 +90,29 @@ impl Handover<'_> {
     }
 
     fn run(&self, directory: &Path, on: &mut dyn FnMut(Event<'_>)) -> Result<Vec<Line>, GitError> {
-        let mut command = self.git.command(directory, &STALLED);
+        let mut command = self.git.command(directory, &[]);
         if let Some(helper) = self.helper {
+            command.args(SETTINGS).env("GIT_TERMINAL_PROMPT", "0");
+            command.env_remove("GIT_ASKPASS").env_remove("SSH_ASKPASS");
             helper.put_on(&mut command);
-            // Whoever has no credential has none to type either.
-            command.env("GIT_TERMINAL_PROMPT", "0").args(["-c", "core.askPass="]);
+        } else {
+            command.args(&SETTINGS[..2]);
         }
-        // A branch that follows none is pushed under its own name, and follows that then.
-        command.args(["-c", "push.autoSetupRemote=true"]);
-        command.args(["push", "--porcelain", "--progress"]).args(self.arguments);
+        if !self.hooks {
+            // What it is told in its environment is for our helper alone.
+            command.args([
+                "-c",
+                if cfg!(windows) { "core.hooksPath=NUL" } else { "core.hooksPath=/dev/null" },
+            ]);
+        }
+        command.args(["push", "--porcelain"]);
+        command.arg(if self.progress { "--progress" } else { "--no-progress" });
+        command.args(self.arguments);
         // Its words are read, in whatever language the person has.
         command.env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| self.git.unusable(error))?;
+        on(Event::Child(Some(child.id())));
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(self.git.unusable(std::io::Error::other("it has no pipes")));
         };
@@ -104,7 +135,15 @@ impl Handover<'_> {
                 },
             }
         };
-        let lines: Vec<Line> = reports.iter().collect();
+        on(Event::Child(None));
+        // What stands before is a hook's.
+        let mut lines = Vec::new();
+        for line in reports {
+            match line {
+                Reported::To => lines.clear(),
+                Reported::Line(line) => lines.push(line),
+            }
+        }
         match lines.is_empty() && !status.success() {
             true => Err(failed(&["push"], status, &said)),
             false => Ok(lines),
@@ -112,11 +151,25 @@ impl Handover<'_> {
     }
 }
 
-fn read_report(stdout: ChildStdout, report: &mpsc::Sender<Line>) {
+/// What stands on git's standard output.
+enum Reported {
+    /// That what follows is the report.
+    To,
+    /// A line of it.
+    Line(Line),
+}
+
+fn read_report(stdout: ChildStdout, report: &mpsc::Sender<Reported>) {
     let lines = BufReader::new(stdout.take(REPORT_LIMIT)).split(b'\n').map_while(Result::ok);
-    for line in lines.filter_map(|line| Line::read(&String::from_utf8_lossy(&line))) {
+    for line in lines {
+        let line = String::from_utf8_lossy(&line);
+        let said = match Line::read(&line) {
+            Some(line) => Reported::Line(line),
+            None if line.starts_with("To ") => Reported::To,
+            None => continue,
+        };
         // Nobody may be there to hear it.
-        let _ = report.send(line);
+        let _ = report.send(said);
     }
 }
 
@@ -220,10 +273,6 @@ impl Repository {
 
     /// Why libgit2 can't push from here, if it can't.
     pub fn needs_git(&self) -> Option<&'static str> {
-        // It counts what the server needs from a history that it takes for whole.
-        if self.inner.is_shallow() {
-            return Some("the clone is shallow");
-        }
         // Objects that it needs may be at the server alone.
         let configuration = self.inner.config().and_then(|mut it| it.snapshot()).ok()?;
         let is_partial = |entry: &git2::ConfigEntry<'_>| {

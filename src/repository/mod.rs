@@ -36,7 +36,7 @@ pub use git2::Oid as Id;
 pub use handover::Handover;
 pub use hooks::Error as HookError;
 pub use lease::Lease;
-pub use pack::{Engine, Error as PackError, Stage};
+pub use pack::{Engine, Error as PackError, Packer, Stage};
 pub use plan::{Error as PlanError, Kind, Refspecs, Settings, Update, short};
 pub use push::{Answer, Error as PushError, Event, Outcome, Prepared, Push, Pushed};
 pub use remotes::{Branch, Remote, Remotes};

@@ -3,15 +3,16 @@
 //! libgit2 computes every delta anew, in this process; git starts as a program of its own, and copies the deltas of the
 //! packs that it finds. So few objects are libgit2's, and many are git's.
 
-use std::collections::HashSet;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::io::{Read as _, Write as _};
 use std::process::{ChildStderr, ChildStdin, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use git2::{ObjectType, Oid, Tree};
+use git2::{ObjectType, OdbLookupFlags, Oid, Tree};
 use thiserror::Error;
 
+use super::advertisement::Advertisement;
 use super::git::failed;
 use super::{Event, Git, GitError, Repository};
 use crate::http;
@@ -20,6 +21,10 @@ use crate::text::visible;
 /// The most objects that libgit2 packs where git could. As `tests/bench/push` measures it, an object of a pack costs
 /// libgit2 an eighth of a millisecond more than git, and the start of git costs what sixty of them do.
 const LIMIT: usize = 100;
+/// The bytes of all that libgit2 packs where git could: it holds what it compares in memory.
+const LARGE: usize = 16 << 20;
+/// The most objects of the server's that are looked at one by one where git could do it.
+const MOST_TIPS: usize = 1000;
 /// The bytes that are taken from git at once.
 const PIECE: usize = 64 << 10;
 /// The most bytes kept of what git says while it packs.
@@ -54,6 +59,9 @@ pub enum Error {
     /// The repository can't be read.
     #[error("the objects can't be packed: {0}")]
     Unreadable(String),
+    /// libgit2 takes a history for whole.
+    #[error("libgit2 can't pack what a shallow clone has")]
+    Shallow,
     /// git can't do it.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -75,24 +83,37 @@ pub(super) enum Pack<'a> {
     /// These, which libgit2 packs.
     Few(Vec<Object>),
     /// What is reached from some and not from others, which git finds and packs.
-    Many {
-        git: &'a Git,
-        wanted: Vec<Oid>,
-        had: Vec<Oid>,
-        /// The server understands deltas that name their base by its place in the pack.
-        by_offset: bool,
-    },
+    Many(Many<'a>),
+}
+
+/// What git finds and packs.
+pub(super) struct Many<'a> {
+    git: &'a Git,
+    wanted: Vec<Oid>,
+    had: Vec<Oid>,
+    /// Options of git-pack-objects(1), by what the server understands.
+    options: Vec<&'static str>,
+    why: &'static str,
 }
 
 impl Pack<'_> {
-    /// How many objects libgit2 packs; none if git does it.
-    pub(super) fn count(&self) -> Option<usize> {
+    /// Who packs it and why.
+    pub(super) fn packer(&self) -> Option<Packer> {
         match self {
-            Self::None => Some(0),
-            Self::Few(objects) => Some(objects.len()),
-            Self::Many { .. } => None,
+            Self::None => None,
+            Self::Few(objects) => Some(Packer::Libgit2(objects.len())),
+            Self::Many(many) => Some(Packer::Git(many.why)),
         }
     }
+}
+
+/// Who packs, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packer {
+    /// libgit2, so many objects.
+    Libgit2(usize),
+    /// git, for this reason.
+    Git(&'static str),
 }
 
 /// An object to be sent.
@@ -114,29 +135,72 @@ impl Repository {
     pub(super) fn pack<'a>(
         &self,
         wanted: Vec<Oid>,
-        had: impl Iterator<Item = Oid>,
+        server: &Advertisement,
         engine: Engine,
         git: Option<&'a Git>,
-        by_offset: bool,
     ) -> Result<Pack<'a>, Error> {
         if wanted.is_empty() {
             return Ok(Pack::None);
         }
-        let objects = self.inner.odb()?;
-        let mut had: Vec<Oid> = had.filter(|id| objects.exists(*id)).collect();
-        had.sort_unstable();
-        had.dedup();
-        let limit = match (engine, git) {
-            (Engine::Git, None) => return Err(GitError::Missing.into()),
-            (Engine::Git, Some(git)) => return Ok(Pack::Many { git, wanted, had, by_offset }),
-            (Engine::Git2, _) | (Engine::Auto, None) => usize::MAX,
-            (Engine::Auto, Some(_)) => LIMIT,
+        let had = self.known(server.objects())?;
+        let is_shallow = self.inner.is_shallow();
+        let why = match (engine, git) {
+            (Engine::Git2, _) if is_shallow => return Err(Error::Shallow),
+            (Engine::Git, _) => Some("that was asked for"),
+            _ if is_shallow => Some("the clone is shallow"),
+            (Engine::Auto, Some(_)) if had.len() > MOST_TIPS => {
+                Some("the server has many branches")
+            }
+            _ => None,
         };
-        match (self.missing(&wanted, &had, limit)?, git) {
-            (Some(few), _) => Ok(Pack::Few(few)),
-            (None, Some(git)) => Ok(Pack::Many { git, wanted, had, by_offset }),
-            (None, None) => Err(GitError::Missing.into()),
+        let why = match (why, engine, git) {
+            (Some(why), ..) => why,
+            (None, Engine::Auto, Some(_)) => match self.few(&wanted, &had) {
+                Ok(Ok(few)) => return Ok(Pack::Few(few)),
+                Ok(Err(why)) => why,
+                // What is not here may be needed for the counting alone.
+                Err(_) => "libgit2 can't count what is missing",
+            },
+            (None, ..) => {
+                let all = self.missing(&wanted, &had, usize::MAX)?;
+                return Ok(Pack::Few(all.unwrap_or_default()));
+            }
+        };
+        let git = git.ok_or(GitError::Missing)?;
+        let options = [
+            (!server.can("no-thin"), "--thin"),
+            (server.can("ofs-delta"), "--delta-base-offset"),
+            (is_shallow, "--shallow"),
+        ];
+        let options = options.into_iter().filter(|(is_set, _)| *is_set).map(|(_, it)| it).collect();
+        Ok(Pack::Many(Many { git, wanted, had, options, why }))
+    }
+
+    /// Those of some objects that are here.
+    pub(super) fn known(&self, ids: impl Iterator<Item = Oid>) -> Result<Vec<Oid>, Error> {
+        let objects = self.inner.odb()?;
+        // Or the folder of packs is read anew for each that is not.
+        let is_here = |id: &Oid| objects.exists_ext(*id, OdbLookupFlags::NO_REFRESH);
+        let mut known: Vec<Oid> = ids.filter(is_here).collect();
+        known.sort_unstable();
+        known.dedup();
+        Ok(known)
+    }
+
+    /// The objects to be sent if they are few and small, and else why git packs them sooner.
+    fn few(&self, wanted: &[Oid], had: &[Oid]) -> Result<Result<Vec<Object>, &'static str>, Error> {
+        let Some(few) = self.missing(wanted, had, LIMIT)? else {
+            return Ok(Err("there are many objects"));
+        };
+        let objects = self.inner.odb()?;
+        let mut bytes = 0;
+        for object in &few {
+            bytes += objects.read_header(object.id)?.0;
+            if bytes > LARGE {
+                return Ok(Err("there are large files"));
+            }
         }
+        Ok(Ok(few))
     }
 
     /// The objects that are reached from `wanted` and that who has all of `had` lacks; none if they are more than
@@ -151,7 +215,7 @@ impl Repository {
         limit: usize,
     ) -> Result<Option<Vec<Object>>, Error> {
         let mut missing = Missing { seen: had.iter().copied().collect(), found: Vec::new(), limit };
-        let mut walk = self.inner.revwalk()?;
+        let mut commits = Vec::new();
         'wanted: for id in wanted {
             let mut object = self.inner.find_object(*id, None)?;
             while object.kind() == Some(ObjectType::Tag) {
@@ -161,7 +225,7 @@ impl Repository {
                 object = object.into_tag().map_err(|_| not_a("tag"))?.target()?;
             }
             match object.kind() {
-                Some(ObjectType::Commit) => walk.push(object.id())?,
+                Some(ObjectType::Commit) => commits.push(object.id()),
                 Some(ObjectType::Tree) => {
                     let tree = object.into_tree().map_err(|_| not_a("tree"))?;
                     missing.add_tree(self, tree, &[])?;
@@ -169,14 +233,9 @@ impl Repository {
                 _ => drop(missing.add(object.id(), None)),
             }
         }
-        for id in had {
-            // A tag or a branch may be of something that is no commit.
-            if let Ok(commit) = self.inner.find_object(*id, None)?.peel_to_commit() {
-                walk.hide(commit.id())?;
-            }
-        }
-        for id in walk {
-            let commit = self.inner.find_commit(id?)?;
+        let Some(commits) = self.new_commits(&commits, had, limit)? else { return Ok(None) };
+        for id in commits {
+            let commit = self.inner.find_commit(id)?;
             missing.add(commit.id(), None);
             let parents = commit.parents().map(|parent| parent.tree());
             let parents = parents.collect::<Result<Vec<_>, _>>()?;
@@ -186,6 +245,65 @@ impl Repository {
             }
         }
         Ok(Some(missing.found).filter(|found| found.len() <= limit))
+    }
+
+    /// The commits that are reached from some and not from what the server has; none if they are more than `limit`, or
+    /// if it takes long to tell. One too many is sent in vain, and does no harm.
+    ///
+    /// Both sides are walked at once, the newest first, so that it ends where they meet: libgit2's own walk goes through
+    /// all of the history before it gives the first.
+    fn new_commits(
+        &self,
+        wanted: &[Oid],
+        had: &[Oid],
+        limit: usize,
+    ) -> Result<Option<Vec<Oid>>, Error> {
+        let patience = limit.saturating_mul(50);
+        let mut sides: HashMap<Oid, Side> = HashMap::new();
+        let mut waiting = BinaryHeap::new();
+        // A tag or a branch may be of something that is no commit.
+        let is_commit = |id: &Oid| self.inner.find_object(*id, None).ok()?.peel_to_commit().ok();
+        for commit in had.iter().filter_map(is_commit) {
+            sides.insert(commit.id(), Side::Theirs);
+            waiting.push((commit.time().seconds(), commit.id()));
+        }
+        for id in wanted {
+            let commit = self.inner.find_commit(*id)?;
+            if !sides.contains_key(id) {
+                sides.insert(*id, Side::Ours);
+                waiting.push((commit.time().seconds(), *id));
+            }
+        }
+        let mut ours = sides.values().filter(|side| **side == Side::Ours).count();
+        let mut found = Vec::new();
+        let mut walked = 0;
+        while let Some((_, id)) = waiting.pop().filter(|_| ours > 0) {
+            walked += 1;
+            let side = sides[&id];
+            if side == Side::Ours {
+                ours -= 1;
+                sides.insert(id, Side::Found);
+                found.push(id);
+            }
+            if found.len() > limit || walked > patience {
+                return Ok(None);
+            }
+            for parent in self.inner.find_commit(id)?.parents() {
+                match (sides.get(&parent.id()), side) {
+                    (None, _) => {
+                        sides.insert(parent.id(), side);
+                        waiting.push((parent.time().seconds(), parent.id()));
+                        ours += usize::from(side == Side::Ours);
+                    }
+                    (Some(Side::Ours), Side::Theirs) => {
+                        sides.insert(parent.id(), Side::Theirs);
+                        ours -= 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(Some(found))
     }
 
     /// Writes a pack, from its first byte to its last.
@@ -201,9 +319,7 @@ impl Repository {
         match pack {
             Pack::None => Ok(()),
             Pack::Few(objects) => self.write_by_libgit2(objects, sink, on),
-            Pack::Many { git, wanted, had, by_offset } => {
-                self.write_by_git(git, wanted, had, *by_offset, sink, on)
-            }
+            Pack::Many(many) => self.write_by_git(many, sink, on),
         }
     }
 
@@ -244,24 +360,20 @@ impl Repository {
     /// As git does it for a push of its own (`send-pack.c`, `pack_objects`).
     fn write_by_git(
         &self,
-        git: &Git,
-        wanted: &[Oid],
-        had: &[Oid],
-        by_offset: bool,
+        many: &Many<'_>,
         sink: Sink<'_>,
         on: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Error> {
+        let git = many.git;
         let mut arguments =
-            vec!["pack-objects", "--all-progress-implied", "--revs", "--stdout", "--thin"];
-        if by_offset {
-            arguments.push("--delta-base-offset");
-        }
-        arguments.push("--progress");
+            vec!["pack-objects", "--all-progress-implied", "--revs", "--stdout", "--progress"];
+        arguments.extend(&many.options);
         let mut command = git.command(self.directory(), &arguments);
         // Its progress is read, in whatever language the person has.
         command.env("LC_ALL", "C");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| git.unusable(error))?;
+        on(Event::Child(Some(child.id())));
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(mut stdout), Some(stderr)) = (stdin, stdout, stderr) else {
@@ -271,7 +383,7 @@ impl Repository {
         let listener = thread::spawn(move || listen(stderr, &heard));
         let mut said = Vec::new();
         // One that fails at once does not read it; its status tells.
-        let _ = name_objects(stdin, wanted, had);
+        let _ = name_objects(stdin, &many.wanted, &many.had);
         let mut piece = vec![0; PIECE];
         let sent = loop {
             match stdout.read(&mut piece) {
@@ -288,6 +400,7 @@ impl Repository {
         // It would wait for ever for somebody to read the rest.
         drop(stdout);
         let status = child.wait().map_err(|error| git.unusable(error))?;
+        on(Event::Child(None));
         sent?;
         // git has ended, and so has what it says.
         let _ = listener.join();
@@ -319,8 +432,8 @@ fn name_objects(mut stdin: ChildStdin, wanted: &[Oid], had: &[Oid]) -> std::io::
 pub(super) enum Said {
     /// How far it has come.
     Step(Stage, usize, usize),
-    /// A line of the server's.
-    Remote(String),
+    /// A line of the server's, and whether the next one is to overwrite it.
+    Remote(String, bool),
     /// Anything else.
     Line(Vec<u8>),
 }
@@ -330,7 +443,8 @@ impl Said {
     pub(super) fn tell(self, said: &mut Vec<u8>, on: &mut dyn FnMut(Event<'_>)) {
         match self {
             Self::Step(stage, done, total) => on(Event::Packing { stage, done, total }),
-            Self::Remote(line) => on(Event::Remote(&line)),
+            Self::Remote(line, false) => on(Event::Remote(&line)),
+            Self::Remote(line, true) => on(Event::RemoteProgress(&line)),
             Self::Line(line) if said.len() + line.len() < SAID => {
                 said.extend_from_slice(&line);
                 said.push(b'\n');
@@ -343,12 +457,12 @@ impl Said {
 /// Reads what git says, to its end.
 pub(super) fn listen(mut stderr: ChildStderr, heard: &mpsc::Sender<Said>) {
     let (mut line, mut piece) = (Vec::new(), [0; 1024]);
-    let tell = |line: &mut Vec<u8>| {
+    let tell = |line: &mut Vec<u8>, is_progress: bool| {
         let line = std::mem::take(line);
         let remote = line.strip_prefix(b"remote: ").map(String::from_utf8_lossy);
         let said = match (step(&line), remote) {
             (Some((stage, done, total)), _) => Said::Step(stage, done, total),
-            (None, Some(remote)) => Said::Remote(remote.trim_end().to_owned()),
+            (None, Some(remote)) => Said::Remote(remote.trim_end().to_owned(), is_progress),
             (None, None) => Said::Line(line),
         };
         // Nobody may be there to hear it.
@@ -357,14 +471,14 @@ pub(super) fn listen(mut stderr: ChildStderr, heard: &mpsc::Sender<Said>) {
     while let Ok(count @ 1..) = stderr.read(&mut piece) {
         for byte in &piece[..count] {
             match byte {
-                b'\r' | b'\n' => tell(&mut line),
+                b'\r' | b'\n' => tell(&mut line, *byte == b'\r'),
                 byte if line.len() < SAID => line.push(*byte),
                 _ => {}
             }
         }
     }
     if !line.is_empty() {
-        tell(&mut line);
+        tell(&mut line, false);
     }
 }
 
@@ -383,6 +497,17 @@ fn step(line: &[u8]) -> Option<(Stage, usize, usize)> {
     };
     let (done, total) = steps.split_once('/')?;
     Some((stage, done.parse().ok()?, total.parse().ok()?))
+}
+
+/// From where a commit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    /// From what the server has.
+    Theirs,
+    /// From what it shall have, and not looked at yet.
+    Ours,
+    /// The same, and looked at.
+    Found,
 }
 
 /// The objects that were found to be missing.

@@ -1,6 +1,7 @@
 //! A push: what is asked for, the hook, the pack, and what became of each reference.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,9 +11,9 @@ use thiserror::Error;
 use super::advertisement::{self, Advertised, Advertisement};
 use super::hooks::{self, Call};
 use super::lease::Lease;
-use super::pack::{self, Engine, Pack, Stage};
+use super::pack::{self, Engine, Pack, Packer, Stage};
 use super::pkt_line;
-use super::plan::{self, Kind, Refspecs, Update};
+use super::plan::{self, Refspecs, Update};
 use super::report::{Reader, Report};
 use super::transport::Access;
 use super::{Git, GitError, Handover, Repository};
@@ -39,6 +40,10 @@ pub struct Push<'a> {
     pub leases: &'a [Lease],
     /// Every reference is changed, or none is.
     pub atomic: bool,
+    /// What is told to the server beside the references (`push.pushOption`).
+    pub options: &'a [String],
+    /// Nobody is there to read how far the server has come.
+    pub quiet: bool,
     /// Who makes the pack.
     pub engine: Engine,
     /// Runs the hook, and may make the pack.
@@ -51,8 +56,12 @@ pub struct Push<'a> {
 
 /// What happens during a push.
 pub enum Event<'a> {
-    /// It is known who makes the pack: libgit2 one of so many objects, or git.
-    Packer(Option<usize>),
+    /// It is known who makes the pack, and why.
+    Packer(Packer),
+    /// Another program was started, by the number of its process, and has to end with this one; or it has ended.
+    Child(Option<u32>),
+    /// The hook has run, or there is none.
+    Hooked,
     /// Objects are being counted and compressed.
     Packing {
         /// What is done with them.
@@ -148,6 +157,9 @@ pub enum Error {
     /// The server can't change all or nothing.
     #[error("the server can't change all references or none")]
     NotAtomic,
+    /// The server takes no push options.
+    #[error("the server takes no push options")]
+    NoOptions,
     /// The server, or what stands before it, takes no request of that size.
     #[error("{refusal}")]
     TooLarge {
@@ -178,45 +190,72 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// What is to be changed, as arguments of git, which judges once more what is lost by it: it knows the history
-    /// better than libgit2 where that is not whole.
-    pub fn refspecs(&self) -> Vec<String> {
-        let is_refused = |kind| matches!(kind, Kind::Stale | Kind::TagExists);
-        let changes = self.updates.iter().filter(|it| it.is_change() && !is_refused(it.kind));
-        changes
-            .map(|Update { new, reference, kind, .. }| match kind {
-                Kind::Deleted => format!(":{reference}"),
-                Kind::Forced => format!("+{new}:{reference}"),
-                _ => format!("{new}:{reference}"),
-            })
-            .collect()
+    fn sent(&self) -> impl Iterator<Item = &Update> {
+        self.updates.iter().filter(|update| update.kind.is_sent())
+    }
+
+    /// Whether nothing is to be sent, since nothing is to be changed or not all of it can be.
+    pub fn is_over(&self, push: &Push<'_>) -> bool {
+        let (sent, changes) =
+            (self.sent().count(), self.updates.iter().filter(|it| it.is_change()));
+        sent == 0 || push.dry_run || push.atomic && sent < changes.count()
     }
 
     /// What it comes to if nothing is sent.
-    pub fn unsent(self, dry_run: bool) -> Answer {
+    pub fn unsent(self, push: &Push<'_>) -> Answer {
+        let is_withheld =
+            push.atomic && self.updates.iter().any(|it| it.is_change() && !it.kind.is_sent());
         let was_empty = self.server.references.is_empty();
-        Answer { references: unsent(self.updates, dry_run), was_empty }
+        Answer { references: unsent(self.updates, push.dry_run && !is_withheld), was_empty }
     }
 
-    /// Lets git push it.
+    /// What is to be changed, as arguments of git: from what the server was seen to have, since it may have been
+    /// changed while the hook ran, and by its name where `by_name`.
+    pub fn arguments(&self, by_name: bool) -> (Vec<String>, Vec<String>) {
+        let lease = |Update { old, reference, .. }: &Update| match old.is_zero() {
+            true => format!("--force-with-lease={reference}:"),
+            false => format!("--force-with-lease={reference}:{old}"),
+        };
+        let refspec = |Update { new, reference, source, .. }: &Update| match source {
+            None => format!(":{reference}"),
+            Some(name) if by_name && name.starts_with("refs/") => format!("{name}:{reference}"),
+            Some(_) => format!("{new}:{reference}"),
+        };
+        (self.sent().map(lease).collect(), self.sent().map(refspec).collect())
+    }
+
+    /// Lets git push it, and asks the server where git does not say what became of it.
     ///
     /// # Errors
-    /// As [`Repository::hand_over`].
+    /// As [`Repository::hand_over`], where the server has everything as it was.
     pub fn hand_over(
         self,
         repository: &Repository,
         handover: &Handover<'_>,
+        access: &Access,
+        wait: Wait<'_>,
         on: &mut dyn FnMut(Event<'_>),
     ) -> Result<Answer, GitError> {
-        let told = repository.hand_over(handover, &self.updates, on)?;
-        let Answer { references, was_empty } = self.unsent(handover.dry_run);
-        let said = |it: Pushed| {
-            told.iter()
-                .find(|told| told.update.reference == it.update.reference)
-                .cloned()
-                .unwrap_or(it)
-        };
-        Ok(Answer { references: references.into_iter().map(said).collect(), was_empty })
+        let was_empty = self.server.references.is_empty();
+        let told = repository.hand_over(handover, &self.updates, on);
+        let by_name: HashMap<&str, &Pushed> =
+            told.iter().flatten().map(|it| (it.update.reference.as_str(), it)).collect();
+        let mut references = unsent(self.updates.clone(), true);
+        for pushed in references.iter_mut().filter(|it| it.outcome == Outcome::Planned) {
+            *pushed = match by_name.get(pushed.update.reference.as_str()) {
+                Some(told) => (*told).clone(),
+                None => Pushed { outcome: Outcome::Unknown, ..pushed.clone() },
+            };
+        }
+        if references.iter().any(|it| it.outcome == Outcome::Unknown) {
+            on(Event::LookingAgain(None));
+            look_again(&mut references, access, wait);
+        }
+        let is_done = references.iter().any(|it| it.is_done() && it.update.is_change());
+        match told {
+            Err(error) if !is_done => Err(error),
+            _ => Ok(Answer { references, was_empty }),
+        }
     }
 }
 
@@ -231,7 +270,10 @@ impl Repository {
         access: &Access,
         on: &mut dyn FnMut(Event<'_>),
     ) -> Result<Answer, Error> {
-        let prepared = self.prepare(push, access)?;
+        let prepared = self.prepare(push, access, on)?;
+        if prepared.is_over(push) {
+            return Ok(prepared.unsent(push));
+        }
         let was_empty = prepared.server.references.is_empty();
         Ok(Answer { references: self.send(prepared, push, access, on)?, was_empty })
     }
@@ -240,7 +282,12 @@ impl Repository {
     ///
     /// # Errors
     /// [`enum@Error`]
-    pub fn prepare(&self, push: &Push<'_>, access: &Access) -> Result<Prepared, Error> {
+    pub fn prepare(
+        &self,
+        push: &Push<'_>,
+        access: &Access,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Prepared, Error> {
         let server = advertisement::read(&access.ask(push.wait)?)?;
         let mut updates = self.plan(push.refspecs, push.remote, &server.references)?;
         if !push.refspecs.force {
@@ -253,6 +300,7 @@ impl Repository {
             let sent: Vec<&Update> = updates.iter().filter(|it| it.kind.is_sent()).collect();
             self.pre_push(&call, &sent)?;
         }
+        on(Event::Hooked);
         Ok(Prepared { server, updates })
     }
 
@@ -263,31 +311,34 @@ impl Repository {
         access: &Access,
         on: &mut dyn FnMut(Event<'_>),
     ) -> Result<Vec<Pushed>, Error> {
-        let Prepared { server, updates } = prepared;
-        let sent: Vec<&Update> = updates.iter().filter(|update| update.kind.is_sent()).collect();
-        let is_held =
-            push.atomic && sent.len() < updates.iter().filter(|it| it.is_change()).count();
-        if sent.is_empty() || push.dry_run || is_held {
-            return Ok(unsent(updates, push.dry_run && !is_held));
-        }
+        let sent: Vec<&Update> = prepared.sent().collect();
+        let server = &prepared.server;
         // One alone is changed or not in any case.
         let atomic = push.atomic && sent.len() > 1;
         if atomic && !server.can("atomic") {
             return Err(Error::NotAtomic);
         }
+        if !push.options.is_empty() && !server.can("push-options") {
+            return Err(Error::NoOptions);
+        }
         let wanted = sent.iter().map(|update| update.new).filter(|id| !id.is_zero()).collect();
-        let had = server.references.values().copied();
-        let by_offset = server.can("ofs-delta");
-        let pack = self.pack(wanted, had, push.engine, push.git, by_offset)?;
-        let commands = commands(&sent, &server, atomic);
+        let pack = self.pack(wanted, server, push.engine, push.git)?;
+        let request = Request { updates: &sent, server, atomic, options: push.options };
+        let commands = request.commands(&self.shallow(), push.quiet);
         let exchanged = self.exchange(access, &commands, &pack, on);
-        let (report, lost) = exchanged.map_err(|error| self.in_parts(error, &sent, &server))?;
-        let mut pushed = judged(updates, &report);
+        let (report, lost) = exchanged.map_err(|error| self.in_parts(error, &sent, server))?;
+        let mut pushed = judged(prepared.updates, &report);
         if pushed.iter().any(|pushed| pushed.outcome == Outcome::Unknown) {
             on(Event::LookingAgain(lost.as_ref()));
             let is_told = look_again(&mut pushed, access, push.wait) || !report.is_empty();
             if let Some(lost) = lost.filter(|_| !is_told) {
                 return Err(Error::Unknown(lost));
+            }
+            // An error that ended the talk is the reason where it kept the server from the change.
+            for pushed in pushed.iter_mut().filter(|it| it.outcome == Outcome::Unchanged) {
+                if let Some(reason) = &report.fatal {
+                    pushed.outcome = Outcome::Refused(reason.clone());
+                }
             }
         }
         Ok(pushed)
@@ -301,7 +352,9 @@ impl Repository {
         pack: &Pack<'_>,
         on: &mut dyn FnMut(Event<'_>),
     ) -> Result<(Report, Option<http::Error>), Error> {
-        on(Event::Packer(pack.count()));
+        if let Some(packer) = pack.packer() {
+            on(Event::Packer(packer));
+        }
         let mut upload = access.start()?;
         upload.write(commands)?;
         let on = RefCell::new(on);
@@ -325,11 +378,18 @@ impl Repository {
         Ok((reader.finish(), lost))
     }
 
+    /// The commits at which the history here is cut off (gitrepository-layout(5), `shallow`).
+    fn shallow(&self) -> Vec<Oid> {
+        let file = std::fs::read_to_string(self.inner.commondir().join("shallow"));
+        file.unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
     /// Says of a push that is too large what its first half is.
     fn in_parts(&self, error: Error, sent: &[&Update], server: &Advertisement) -> Error {
         match error {
             Error::Http(http::Error::Refused(refusal)) if refusal.reason == Reason::TooLarge => {
-                let part = sent.iter().find_map(|update| {
+                let branches = sent.iter().filter(|it| it.reference.starts_with("refs/heads/"));
+                let part = branches.into_iter().find_map(|update| {
                     let half = self.halfway(update.new, server).ok().flatten()?;
                     Some((half, update.reference.clone()))
                 });
@@ -345,33 +405,57 @@ impl Repository {
         let mut walk = self.inner.revwalk()?;
         walk.push(tip)?;
         walk.simplify_first_parent()?;
-        for id in server.references.values().filter(|id| self.inner.find_commit(**id).is_ok()) {
-            walk.hide(*id)?;
+        let known = self.known(server.objects()).unwrap_or_default();
+        for id in known.into_iter().filter(|id| self.inner.find_commit(*id).is_ok()) {
+            walk.hide(id)?;
         }
         let missing = walk.collect::<Result<Vec<_>, _>>()?;
         Ok(missing.get(missing.len() / 2).copied().filter(|half| *half != tip))
     }
 }
 
-/// What is asked of the server, a line a reference, up to the flush before the pack (gitprotocol-pack(5), "Reference Update
-/// Request"). The old value stands in it, so that what moved meanwhile is refused.
-fn commands(updates: &[&Update], server: &Advertisement, atomic: bool) -> Vec<u8> {
-    let wished = ["report-status", "side-band-64k", "object-format=sha1"];
-    let mut capabilities: String =
-        wished.into_iter().filter(|it| server.can(it)).map(|it| format!(" {it}")).collect();
-    if atomic {
-        capabilities += " atomic";
+/// What is asked of the server before the pack.
+struct Request<'a> {
+    updates: &'a [&'a Update],
+    server: &'a Advertisement,
+    atomic: bool,
+    options: &'a [String],
+}
+
+impl Request<'_> {
+    /// Where the history here ends, a line a reference, and the options (gitprotocol-pack(5), "Reference Update
+    /// Request"). The old value stands in it, so that what moved meanwhile is refused.
+    fn commands(&self, shallow: &[Oid], quiet: bool) -> Vec<u8> {
+        let wished = [
+            (true, "report-status"),
+            (true, "side-band-64k"),
+            (true, "object-format=sha1"),
+            (quiet, "quiet"),
+            (self.atomic, "atomic"),
+            (!self.options.is_empty(), "push-options"),
+        ];
+        let wished = wished.into_iter().filter(|(is_wished, it)| *is_wished && self.server.can(it));
+        let mut capabilities: String = wished.map(|(_, it)| format!(" {it}")).collect();
+        if self.server.capabilities.contains("agent=") {
+            capabilities += concat!(" agent=git-vsts/", env!("CARGO_PKG_VERSION"));
+        }
+        let mut request = Vec::new();
+        for id in shallow {
+            request.extend(pkt_line::line(&format!("shallow {id}")));
+        }
+        for (index, Update { old, new, reference, .. }) in self.updates.iter().enumerate() {
+            let capabilities = if index == 0 { format!("\0{capabilities}") } else { String::new() };
+            request.extend(pkt_line::line(&format!("{old} {new} {reference}{capabilities}")));
+        }
+        request.extend(pkt_line::FLUSH);
+        if !self.options.is_empty() {
+            for option in self.options {
+                request.extend(pkt_line::line(option));
+            }
+            request.extend(pkt_line::FLUSH);
+        }
+        request
     }
-    if server.capabilities.contains("agent=") {
-        capabilities += concat!(" agent=git-vsts/", env!("CARGO_PKG_VERSION"));
-    }
-    let mut request = Vec::new();
-    for (index, Update { old, new, reference, .. }) in updates.iter().enumerate() {
-        let capabilities = if index == 0 { format!("\0{capabilities}") } else { String::new() };
-        request.extend(pkt_line::line(&format!("{old} {new} {reference}{capabilities}")));
-    }
-    request.extend(pkt_line::FLUSH);
-    request
 }
 
 fn read(
@@ -490,10 +574,10 @@ fn outcome(reference: &str, report: &Report) -> Outcome {
     if let Some(Err(reason)) = &report.unpack {
         return Outcome::Refused(reason.clone());
     }
-    match (report.of(reference), &report.fatal) {
-        (Some(Err(reason)), _) => Outcome::Refused(reason.clone()),
-        (Some(Ok(())), _) if report.unpack == Some(Ok(())) => Outcome::Done,
-        (_, Some(reason)) => Outcome::Refused(reason.clone()),
+    match report.of(reference) {
+        Some(Err(reason)) => Outcome::Refused(reason.clone()),
+        Some(Ok(())) if report.unpack == Some(Ok(())) => Outcome::Done,
+        // What ended the talk may have come after the change.
         _ => Outcome::Unknown,
     }
 }

@@ -41,6 +41,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     drawing: 0,
     ending: false,
     last_words: None,
+    child: None,
 });
 
 /// The same as `State::first`, readable without the lock: 0, or the index into [`Signal::ALL`] plus
@@ -62,6 +63,8 @@ struct State {
     ending: bool,
     /// What is told when a signal ends the process now.
     last_words: Option<String>,
+    /// The process that a signal ends with this one.
+    child: Option<u32>,
 }
 
 /// A question that waits for its answer.
@@ -199,11 +202,17 @@ impl LastWords {
     pub fn change(&self, text: &str) {
         state().last_words = Some(visible(text));
     }
+
+    /// Names a process that is not to outlive this one, or none: a terminal sends its Ctrl-C to both, `kill` does not.
+    pub fn with_child(&self, id: Option<u32>) {
+        state().child = id;
+    }
 }
 
 impl Drop for LastWords {
     fn drop(&mut self) {
-        state().last_words = None;
+        let mut state = state();
+        (state.last_words, state.child) = (None, None);
     }
 }
 
@@ -262,6 +271,9 @@ fn end(mut state: MutexGuard<'static, State>, signal: Signal) -> ! {
     }
     if state.progress_lines > 0 {
         platform::write_to_stderr(b"\r\x1b[K");
+    }
+    if let Some(child) = state.child.take() {
+        platform::terminate(child);
     }
     if let Some(words) = state.last_words.take() {
         platform::write_to_stderr(format!("error: {words}\n").as_bytes());

@@ -34,7 +34,7 @@ use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 
 pub use self::{
     captured::Answer,
-    interrupt::{Hold, Interrupt, Signal},
+    interrupt::{Hold, Interrupt, LastWords, Signal},
     progress::Progress,
     question::Question,
 };

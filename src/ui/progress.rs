@@ -37,8 +37,8 @@ impl Progress {
         Self { bar: ProgressBar::hidden(), color: false, began: Cell::new(None), reveal: None }
     }
 
-    #[cfg(test)]
-    pub(super) fn is_hidden(&self) -> bool {
+    /// Whether nobody sees it.
+    pub fn is_hidden(&self) -> bool {
         self.reveal.is_none()
     }
 

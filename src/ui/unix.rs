@@ -124,6 +124,14 @@ pub(super) fn die(signal: Signal) -> ! {
     std::process::exit(signal.exit_status().into())
 }
 
+/// Asks another process to end. One that has ended already is not there, which is as good.
+pub(super) fn terminate(id: u32) {
+    let id = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(id) = id {
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    }
+}
+
 fn number(signal: Signal) -> i32 {
     match signal {
         Signal::Interrupt => SIGINT,

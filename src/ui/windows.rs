@@ -62,3 +62,7 @@ pub(super) fn watch_signals(arrived: fn(Signal)) -> io::Result<()> {
 pub(super) fn die(signal: Signal) -> ! {
     std::process::exit(signal.exit_status().into())
 }
+
+/// Does nothing: what ends a process here, a console event, comes to all that share the console
+/// ("CTRL+C and CTRL+BREAK Signals", learn.microsoft.com).
+pub(super) fn terminate(_: u32) {}

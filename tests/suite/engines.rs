@@ -143,7 +143,7 @@ error: main and the server's went apart: each has commits that the other has not
 hint: get them and push again: `git pull --rebase origin main`
 $ git vsts push --force-with-lease
 "forced"
-remote: Analyzing objects... (3/3) (5 ms)
+remote: Analyzing objects... (6/6) (5 ms)
 remote: Storing packfile... done (62 ms)
 remote: Storing index... done (53 ms)
 main → origin/main (forced)
@@ -195,8 +195,11 @@ fn who_packs_can_be_chosen_and_makes_no_difference_that_could_be_seen() {
             .filter(|it| !it.contains(" ms)"))
             .partition(|it| it.contains("pack"));
         seen.push((rest.join("\n"), sandbox.requests(), server(&sandbox)));
-        let packer =
-            if engine == "git" { "git packs what is sent" } else { "libgit2 packs 16 objects" };
+        let packer = if engine == "git" {
+            "git packs: that was asked for"
+        } else {
+            "libgit2 packs the 16 objects"
+        };
         assert_eq!(who, [packer], "{output}");
         let _ = sandbox.server("shop", "web", &["fsck", "--strict"]);
     }
@@ -206,7 +209,9 @@ fn who_packs_can_be_chosen_and_makes_no_difference_that_could_be_seen() {
 
 #[test]
 fn git_packs_what_is_many_where_it_is_there() {
-    for (path, packer) in [(None, "git packs what is sent"), (Some("/nowhere"), "libgit2 packs")] {
+    for (path, packer) in
+        [(None, "git packs: there are many objects"), (Some("/nowhere"), "libgit2 packs")]
+    {
         let sandbox = connected();
         for index in 0..120 {
             sandbox.write(&format!("folder {}/{index}", index % 7), &index.to_string());
@@ -251,7 +256,7 @@ fn without_git_libgit2_packs_everything() {
     let sandbox = connected();
     sandbox.set("PATH", "/nowhere");
     let output = sandbox.run(["push", "-v"]);
-    assert!(output.stderr.contains("libgit2 packs 3 objects"), "{output}");
+    assert!(output.stderr.contains("libgit2 packs the 3 objects"), "{output}");
     assert_eq!(output.status, 0);
     let output = sandbox.run(["push", "--engine", "git", "--force", "origin", "HEAD:topic"]);
     assert_data_eq!(
@@ -306,7 +311,7 @@ $ git vsts push -v
 --- stdout
 https://azure/contoso/shop/_git/web
 --- stderr
-git pushes: the clone is shallow
+git packs: the clone is shallow
 remote: Analyzing objects... (1/1) (5 ms)
 remote: Storing packfile... done (62 ms)
 remote: Storing index... done (53 ms)
@@ -343,7 +348,7 @@ origin/topic (deleted)
 [exit 0]
 $ git vsts push --engine git2 origin HEAD:other
 --- stderr
-error: git itself has to push: the clone is shallow
+error: libgit2 can't pack what a shallow clone has
 hint: leave out `--engine git2`; see `git config vsts.engine`
 [exit 1]
 refs/heads/main Three
@@ -399,12 +404,14 @@ refs/heads/main Three
 #[test]
 fn a_hook_runs_once_before_git_pushes_and_gets_no_token() {
     let sandbox = connected();
-    let _ = sandbox.git(["config", "push.pushOption", "ci.skip"]);
-    sandbox.contoso().push_capability("shop", "web", "push-options");
+    // As in a partial clone.
+    let _ = sandbox.git(["config", "remote.origin.promisor", "true"]);
     let hook = "#!/bin/sh\necho \"hook $*\" >&2; cat >&2; env | grep -e PAT= -e HANDED >&2; true\n";
-    sandbox.write(".git/hooks/pre-push", hook);
-    let hook = sandbox.work().join(".git/hooks/pre-push");
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["pre-push", "reference-transaction"] {
+        sandbox.write(&format!(".git/hooks/{name}"), hook);
+        let hook = sandbox.work().join(".git/hooks").join(name);
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    }
     let _ = sandbox.git(["config", "core.sshCommand", "ssh -v"]);
     let token = sandbox.token("contoso");
     sandbox.set("GIT_VSTS_PAT", &token);
@@ -413,7 +420,7 @@ fn a_hook_runs_once_before_git_pushes_and_gets_no_token() {
 --- stdout
 https://azure/contoso/shop/_git/web
 --- stderr
-git pushes: push.pushOption is set
+git pushes: the clone is partial
 git obeys core.sshCommand of the repository's own configuration: ssh -v
 hook origin https://azure/contoso/shop/_git/web
 refs/heads/main f56eff49ad9f3c63d884312fde8502704c5cfbff refs/heads/main 0000000000000000000000000000000000000000
@@ -737,17 +744,21 @@ hint: check its spelling, or make it: the same command with `--create`
 #[test]
 fn what_a_repository_says_of_tls_is_obeyed_by_no_git_that_has_our_credential() {
     let sandbox = connected();
-    let _ = sandbox.git(["config", "push.pushOption", "ci.skip"]);
+    let _ = sandbox.git(["config", "push.gpgSign", "true"]);
     let key = format!("http.{}.sslVerify", sandbox.azure.url());
     let _ = sandbox.git(["config", &key, "false"]);
-    assert_data_eq!(sandbox.run(["push"]).to_string(), str![[r#"
+    assert_data_eq!(
+        sandbox.run(["push"]).to_string(),
+        str![[r#"
 --- stderr
 warning: http.https://azure.sslverify in the repository's own configuration (local) is ignored
 error: git itself would have to push, and would obey http.https://azure.sslverify of the repository's own configuration (local)
 hint: take it out, or set it in your own: `git config --global`
 [exit 1]
 
-"#]].raw());
+"#]]
+        .raw()
+    );
     assert_eq!(sandbox.requests(), [""; 0]);
 }
 
@@ -779,4 +790,224 @@ hint: nothing was sent; `git fsck` tells whether the repository is whole
 [exit 1]
 
 "#]].raw());
+}
+
+#[test]
+fn options_of_a_push_are_told_to_the_server_and_one_that_takes_none_gets_nothing() {
+    let sandbox = connected();
+    let _ = sandbox.git(["config", "--global", "--add", "push.pushOption", "forgotten"]);
+    let _ = sandbox.git(["config", "--global", "--add", "push.pushOption", ""]);
+    let _ = sandbox.git(["config", "--add", "push.pushOption", "ci.skip"]);
+    assert_data_eq!(
+        sandbox.run(["push"]).to_string(),
+        str![[r#"
+--- stderr
+error: the server takes no push options
+hint: nothing was sent; `git config --show-origin push.pushOption` says who set one
+[exit 1]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(server(&sandbox), "");
+    sandbox.contoso().push_capability("shop", "web", "push-options");
+    assert_eq!(sandbox.run(["push", "origin", "HEAD", "HEAD:topic"]).status, 0);
+    assert_eq!(server(&sandbox).lines().count(), 2);
+}
+
+#[test]
+fn what_moved_while_the_hook_ran_is_lost_by_no_push_of_git_s() {
+    let sandbox = connected();
+    sandbox.commit("file", "two\n", "Two");
+    assert_eq!(sandbox.run(["push"]).status, 0);
+    let _ = sandbox.git(["config", "remote.origin.promisor", "true"]);
+    let _ = sandbox.git(["commit", "--quiet", "--amend", "--message=Other"]);
+    let bare = sandbox.contoso().bare("shop", "web").display().to_string();
+    let hook = format!(
+        "#!/bin/sh\nunset GIT_DIR\ncd {bare} && git update-ref refs/heads/main \"$(git commit-tree -p main -m Theirs main^{{tree}})\"\n"
+    );
+    sandbox.write(".git/hooks/pre-push", &hook);
+    let hook = sandbox.work().join(".git/hooks/pre-push");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_data_eq!(
+        sandbox.run(["push", "--force-with-lease"]).to_string(),
+        str![[r#"
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+error: main at the server is not what it was said to be (stale info)
+hint: `git fetch origin`, look at what came, then push again
+[exit 1]
+
+"#]]
+        .raw()
+    );
+    assert_eq!(sandbox.server("shop", "web", &["log", "-1", "--format=%s", "main"]), "Theirs");
+    assert_data_eq!(
+        sandbox.run(["push", "--force", "--no-verify", "-q"]).to_string(),
+        str![[r#"
+--- stdout
+https://azure/contoso/shop/_git/web
+[exit 0]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn what_git_does_not_say_of_its_push_the_server_is_asked() {
+    let mut shown = String::new();
+    for (what, answer) in [
+        ("garbage", Answer::push_report(&[]).body("0001zzzz").after_serving()),
+        ("a reset", Answer::reset().after_serving()),
+        ("a breakdown", Answer::status(502)),
+        ("too large", Answer::status(413)),
+        ("a sign-in that ended", Answer::status(401)),
+    ] {
+        let sandbox = connected();
+        let _ = sandbox.git(["config", "remote.origin.promisor", "true"]);
+        sandbox.azure.answer(Rule::new("POST", "…/git-receive-pack"), answer);
+        shown.push_str(&format!("== {what}\n{}", sandbox.run(["push"])));
+    }
+    assert_data_eq!(shown, str![[r#"
+== garbage
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+warning: the server did not say what became of the push, so it is asked what it has
+main → origin/main (new)
+[exit 0]
+== a reset
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+warning: the server did not say what became of the push, so it is asked what it has
+main → origin/main (new)
+[exit 0]
+== a breakdown
+--- stderr
+warning: the server did not say what became of the push, so it is asked what it has
+error: `git push` failed (exit status: 1)
+  caused by: error: RPC failed; HTTP 502 curl 22 The requested URL returned error: 502
+             send-pack: unexpected disconnect while reading sideband packet
+             fatal: the remote end hung up unexpectedly
+hint: check the network, then run the same command again
+[exit 5]
+== too large
+--- stderr
+warning: the server did not say what became of the push, so it is asked what it has
+error: `git push` failed (exit status: 1)
+  caused by: error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413
+             send-pack: unexpected disconnect while reading sideband packet
+             fatal: the remote end hung up unexpectedly
+hint: push it in parts, an older commit first, or keep large files with Git LFS
+[exit 1]
+== a sign-in that ended
+--- stderr
+warning: the server did not say what became of the push, so it is asked what it has
+error: the token's scope does not allow this: "Code: read, write & manage" is missing
+hint: make a token with "Code: read, write & manage" at https://azure/contoso/_usersSettings/tokens and sign in with it: `git vsts login contoso --pat`
+[exit 4]
+
+"#]].raw());
+}
+
+#[test]
+fn git_started_from_elsewhere_finds_the_repository_too() {
+    let sandbox = connected();
+    for engine in ["git2", "git"] {
+        let mut command = sandbox.command(
+            "git",
+            [
+                "--git-dir=work/.git",
+                "vsts",
+                "push",
+                "--engine",
+                engine,
+                "origin",
+                &format!("main:{engine}"),
+            ],
+            sandbox.work().parent().unwrap(),
+        );
+        let output = sandbox.finish(&mut command, "");
+        assert_eq!(output.status, 0, "{output}");
+    }
+    assert_eq!(server(&sandbox).lines().count(), 2);
+}
+
+#[test]
+fn a_fatal_word_after_the_change_takes_nothing_from_it() {
+    let sandbox = connected();
+    let fatal = || Answer::push_report(&[]).body("0016\x03post-receive died");
+    let rule = || Rule::new("POST", "…/git-receive-pack");
+    sandbox.azure.answer(rule(), fatal());
+    assert_data_eq!(
+        sandbox.run(["push"]).to_string(),
+        str![[r#"
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+warning: the server did not say what became of the push, so it is asked what it has
+error: contoso refused the push to main: post-receive died
+[exit 3]
+
+"#]]
+        .raw()
+    );
+    sandbox.azure.clear_answers();
+    sandbox.azure.answer(rule(), fatal().after_serving());
+    assert_data_eq!(
+        sandbox.run(["push"]).to_string(),
+        str![[r#"
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+warning: the server did not say what became of the push, so it is asked what it has
+main → origin/main (new)
+[exit 0]
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_git_that_pushes_for_us_does_not_outlive_us() {
+    let sandbox = Sandbox::connected();
+    let _ = sandbox.git(["remote", "add", "ssh", "git@ssh.dev.azure.com:v3/contoso/shop/web"]);
+    let parent = sandbox.home().join("parent");
+    // It waits for what nobody writes.
+    let never = sandbox.home().join("never");
+    let script = format!(
+        "#!/bin/sh\nmkfifo {never}\necho $PPID >{parent}.new && mv {parent}.new {parent}\nexec cat {never}\n",
+        never = never.display(),
+        parent = parent.display()
+    );
+    sandbox.write_home("ssh", &script);
+    let ssh = sandbox.home().join("ssh");
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.set("GIT_SSH_COMMAND", &ssh.display().to_string());
+    sandbox.set("GIT_VSTS_AZURE_URL", "");
+    let mut command = sandbox.command(&sandbox.program(), ["push", "ssh"], &sandbox.work());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let git = loop {
+        assert_eq!(child.try_wait().unwrap(), None);
+        if let Ok(parent) = fs::read_to_string(&parent) {
+            break parent.trim().to_owned();
+        }
+        std::thread::yield_now();
+    };
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), Some(15));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: interrupted; the same command again tells what the server has\n"
+    );
+    while fs::read_to_string(format!("/proc/{git}/comm")).is_ok_and(|name| name == "git\n") {
+        std::thread::yield_now();
+    }
+    // Whoever was left waiting may go.
+    let _ = fs::OpenOptions::new().read(true).write(true).open(never);
 }

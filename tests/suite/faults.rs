@@ -57,6 +57,8 @@ fn push_within(sandbox: &Sandbox, limits: Limits) -> String {
         no_verify: true,
         atomic: false,
         leases: &[],
+        options: &[],
+        quiet: true,
         engine: Engine::Git2,
         git: None,
         hooks: None,

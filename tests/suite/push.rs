@@ -1182,6 +1182,7 @@ error: main was not pushed so far: origin has it as it was
 hint: run the same command again
 [5]
 of a fatal error
+warning: the server did not say what became of the push, so it is asked what it has
 error: contoso refused the push to main: out of disk
 [3]
 of HTML

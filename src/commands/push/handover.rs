@@ -6,15 +6,27 @@ use super::send::{Done, Options, Signer, show};
 use crate::commands::helper;
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::http;
 use crate::remote::{Organization, RemoteUrl};
 use crate::repository::{
     self, Access, Answer, Engine, Event, GitError, Handover, Push, PushError, Refspecs, Remote,
     Repository,
 };
 use crate::text::visible;
+use crate::ui::Interrupt;
+
+/// The reason for which git has to know the names of what it pushes.
+const SUBMODULES: &str = "submodules are to be pushed too, or looked at";
 
 /// Settings of the repository's own that git obeys where it pushes, and that run programs or choose where to.
-const OBEYED: [&str; 3] = ["core.sshCommand", "core.askPass", "core.gitProxy"];
+const OBEYED: [&str; 6] = [
+    "core.sshCommand",
+    "core.askPass",
+    "core.gitProxy",
+    "http.proxy",
+    "http.cookieFile",
+    "gpg.program",
+];
 
 /// Why git has to do the whole of a push over HTTPS, if it has to.
 ///
@@ -29,15 +41,13 @@ pub(super) fn reason(
     }
     let configuration = context.configuration()?;
     let is_set = |key: &str| {
-        let value = configuration.get(key).unwrap_or_default().to_ascii_lowercase();
-        !["", "false", "no", "off", "0"].contains(&&*value)
+        let value = configuration.get(key)?.to_ascii_lowercase();
+        Some(!["", "false", "no", "off", "0"].contains(&&*value))
     };
-    let settings = [
-        ("push.gpgSign", "push.gpgSign is set"),
-        ("push.pushOption", "push.pushOption is set"),
-        ("push.recurseSubmodules", "push.recurseSubmodules is set"),
-    ];
-    Ok(settings.into_iter().find(|(key, _)| is_set(key)).map(|(_, reason)| reason))
+    // git's own order: what is said of a push goes before what is said of every command.
+    let recurses = is_set("push.recurseSubmodules").or_else(|| is_set("submodule.recurse"));
+    let settings = [(is_set("push.gpgSign"), "push.gpgSign is set"), (recurses, SUBMODULES)];
+    Ok(settings.into_iter().find(|(is_set, _)| *is_set == Some(true)).map(|(_, reason)| reason))
 }
 
 /// The git that pushes, if it may.
@@ -61,7 +71,7 @@ pub(super) fn tell(context: &Context, reason: &str) -> Result<(), Error> {
         if let Some(value) = configuration.repositorys_own(key) {
             context.ui.detail(format_args!(
                 "git obeys {key} of the repository's own configuration: {}",
-                visible(value)
+                crate::remote::without_user(value)
             ));
         }
     }
@@ -70,21 +80,20 @@ pub(super) fn tell(context: &Context, reason: &str) -> Result<(), Error> {
 
 /// What is asked for, as arguments of `git push`.
 pub(super) fn arguments(refspecs: &Refspecs, options: &Options, remote: &str) -> Vec<String> {
-    let mut arguments = flags(options);
     let named = [
+        (options.atomic, "--atomic"),
+        (options.dry_run, "--dry-run"),
         (refspecs.all, "--all"),
         (refspecs.tags, "--tags"),
         (refspecs.force, "--force"),
         (refspecs.delete, "--delete"),
         (options.no_verify, "--no-verify"),
     ];
-    arguments.extend(named.iter().filter(|(is_set, _)| *is_set).map(|(_, it)| (*it).to_owned()));
+    let named = named.iter().filter(|(is_set, _)| *is_set);
+    let mut arguments: Vec<String> = named.map(|(_, it)| (*it).to_owned()).collect();
     arguments.extend(options.leases.iter().map(ToString::to_string));
     arguments.extend(["--".to_owned(), remote.to_owned()]);
     arguments.extend(refspecs.named.iter().cloned());
-    let is_default = refspecs.named.is_empty() && !refspecs.all && !refspecs.tags;
-    // What git names itself it would make the branch follow.
-    arguments.extend((is_default && options.no_set_upstream).then(|| "HEAD".to_owned()));
     arguments
 }
 
@@ -120,13 +129,27 @@ pub(super) fn over_ssh(
     let reason = "the remote is one over SSH";
     let git = git(context, options, reason)?;
     tell(context, reason)?;
-    let arguments = arguments(refspecs, options, &remote.name);
-    let handover = Handover { git, helper: None, arguments: &arguments, dry_run: options.dry_run };
+    check_transport(context, remote)?;
+    let mut arguments = arguments(refspecs, options, &remote.name);
+    if refspecs.is_default() {
+        // By name, since git before 2.37 would push no branch that follows none.
+        arguments.extend(repository.default_refspecs(refspecs, &remote.name));
+    }
     let progress = context.ui.progress("Counting objects");
-    let mut on = |event: Event<'_>| show(context, &progress, event);
+    let last_words = Interrupt::install()?
+        .last_words("interrupted; the same command again tells what the server has");
+    let handover = Handover {
+        git,
+        helper: None,
+        arguments: &arguments,
+        dry_run: options.dry_run,
+        progress: !progress.is_hidden(),
+        hooks: true,
+    };
+    let mut on = |event: Event<'_>| show(context, &progress, &last_words, event);
     let is_first = !repository.has_seen(&remote.name);
     let references = repository.hand_over(&handover, &[], &mut on);
-    drop(progress);
+    drop((progress, last_words));
     let references = references.map_err(|error| not_pushed(error, &url.organization))?;
     Ok(Done { references, is_first, url })
 }
@@ -147,35 +170,75 @@ pub(super) fn over_https(
     let git = git(context, options, reason)?;
     check_tls(context)?;
     tell(context, reason)?;
+    check_transport_of(context, push.remote)?;
     let helper = match &signer.sign_in {
         Some(sign_in) => {
-            Some(helper::of(context, origin(&access.url), &url.organization, sign_in)?)
+            let url = (origin(&access.url), &url.organization);
+            Some(helper::that_answers_only(context, url.0, url.1, sign_in)?)
         }
         None => None,
     };
-    let prepared = match repository.prepare(push, access) {
-        Ok(prepared) => prepared,
+    let prepared = match repository.prepare(push, access, on) {
+        Ok(prepared) if !prepared.is_over(push) => prepared,
+        Ok(prepared) => return Ok(Ok(prepared.unsent(push))),
         Err(error) => return Ok(Err(error)),
     };
-    let mut arguments = flags(options);
+    let (leases, refspecs) = prepared.arguments(reason == SUBMODULES);
     // It was run, with none of our secrets in its environment.
-    arguments.push("--no-verify".to_owned());
+    let mut arguments = vec!["--no-verify".to_owned()];
+    arguments.extend(options.atomic.then(|| "--atomic".to_owned()));
+    arguments.extend(leases);
     arguments.extend(["--".to_owned(), push.remote.unwrap_or(push.url).to_owned()]);
-    let named = arguments.len();
-    arguments.extend(prepared.refspecs());
-    if arguments.len() == named {
-        return Ok(Ok(prepared.unsent(push.dry_run)));
-    }
-    let handover =
-        Handover { git, helper: helper.as_ref(), arguments: &arguments, dry_run: push.dry_run };
+    arguments.extend(refspecs);
+    let handover = Handover {
+        git,
+        helper: helper.as_ref(),
+        arguments: &arguments,
+        dry_run: false,
+        progress: !push.quiet,
+        hooks: false,
+    };
     // From now on git may have changed something there.
     on(Event::Ending);
-    Ok(prepared.hand_over(repository, &handover, on).map_err(PushError::Handover))
+    let pushed = prepared.hand_over(repository, &handover, access, push.wait, on);
+    Ok(pushed.map_err(|error| match is_refused_sign_in(&error) {
+        true => {
+            let refusal = http::Refusal::unauthorized(url.organization.host());
+            PushError::Http(http::Error::Refused(Box::new(refusal)))
+        }
+        false => PushError::Handover(error),
+    }))
 }
 
-fn flags(options: &Options) -> Vec<String> {
-    let flags = [(options.atomic, "--atomic"), (options.dry_run, "--dry-run")];
-    flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| (*flag).to_owned()).collect()
+/// Whether the service refused what git signed in with.
+fn is_refused_sign_in(error: &GitError) -> bool {
+    let GitError::Failed { said, .. } = error else { return false };
+    ["Authentication failed", "HTTP 401", "could not read Username", "could not read Password"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
+/// Checks that git speaks with the remote itself, and lets no other program do it (`remote.<name>.vcs`,
+/// gitremote-helpers(7)).
+fn check_transport_of(context: &Context, remote: Option<&str>) -> Result<(), Error> {
+    let Some(remote) = remote else { return Ok(()) };
+    let key = format!("remote.{remote}.vcs");
+    match context.configuration()?.get(&key) {
+        None => Ok(()),
+        Some(program) => Err(Error::message(
+            Kind::Failed,
+            format!(
+                "{} is set, so that `git-remote-{}` would push",
+                visible(&key),
+                visible(program)
+            ),
+        )
+        .hint("take it out of the configuration, or push with `git push`")),
+    }
+}
+
+pub(super) fn check_transport(context: &Context, remote: &Remote) -> Result<(), Error> {
+    check_transport_of(context, Some(&remote.name))
 }
 
 /// The scheme, host and port: what git's credential settings are for.
@@ -209,6 +272,14 @@ pub(super) fn not_pushed(error: GitError, organization: &Organization) -> Error 
         () if is_any(&["hash algorithm"]) => {
             (Kind::Failed, Some("Azure DevOps takes repositories of SHA-1 alone".to_owned()))
         }
+        () if is_any(&["HTTP 413"]) => (
+            Kind::Failed,
+            Some(
+                "push it in parts, an older commit first, or keep large files with Git LFS"
+                    .to_owned(),
+            ),
+        ),
+        () if is_any(&["HTTP 5", "hung up", "disconnect"]) => (Kind::Network, Some(again())),
         () => (Kind::Failed, None),
     };
     let error = Error::from(error).of_kind(kind);

@@ -475,7 +475,8 @@ fn remember(
     }
 }
 
-/// Makes each branch that is new there follow what was pushed.
+/// Makes each branch that follows nothing follow what was pushed under its own name. What goes elsewhere once, such as
+/// to a branch for a pull request, is not where the next push shall go.
 fn set_upstream(
     context: &Context,
     repository: &Repository,
@@ -488,7 +489,7 @@ fn set_upstream(
         let branch = update.source.as_deref().and_then(|it| it.strip_prefix("refs/heads/"));
         let Some(branch) = branch else { continue };
         let follows = remotes.branch(branch).is_some_and(|branch| !branch.merges.is_empty());
-        if update.reference.starts_with("refs/heads/") && !follows {
+        if update.reference.strip_prefix("refs/heads/") == Some(branch) && !follows {
             repository.set_upstream(branch, &remote.name, &update.reference)?;
         }
     }

@@ -1,19 +1,21 @@
 //! The push itself: with the sign-in for it, in sight of whoever is there.
 
+use std::cell::Cell;
+
 use secrecy::SecretString;
 use url::Url;
 
 use super::{handover, refused, remember};
 use crate::commands::{login, names, place};
-use crate::configuration::Trust;
+use crate::configuration::{Configuration, Trust};
 use crate::context::{Context, SignIn};
 use crate::error::{Error, Kind};
 use crate::http::{self, HeaderName};
 use crate::remote::{Organization, Protocol, RemoteUrl};
 use crate::repository::{
-    Access, Engine, Event, Lease, Push, Pushed, Refspecs, Remote, Repository, Stage,
+    Access, Engine, Event, Lease, Packer, Push, Pushed, Refspecs, Remote, Repository, Stage,
 };
-use crate::ui::{Interrupt, Progress};
+use crate::ui::{Interrupt, LastWords, Progress};
 
 /// How a push is done, where it is not as usual.
 #[derive(Clone, Debug, Default)]
@@ -44,11 +46,15 @@ pub(in crate::commands) fn push(
     refspecs: &Refspecs,
     options: &Options,
 ) -> Result<Done, Error> {
-    match push_once(context, repository, remote, refspecs, options) {
+    let hooked = Cell::new(false);
+    match push_once(context, repository, remote, refspecs, (options, &hooked)) {
         Err(error) if error.is_refused_sign_in() => {
             let organization = names::judge(context, remote)?.organization;
             sign_in_again(context, &organization, error)?;
-            push_once(context, repository, remote, refspecs, options)
+            // It has judged this push.
+            let options =
+                &Options { no_verify: options.no_verify || hooked.get(), ..options.clone() };
+            push_once(context, repository, remote, refspecs, (options, &hooked))
         }
         done => done,
     }
@@ -77,11 +83,15 @@ fn push_once(
     repository: &Repository,
     remote: &Remote,
     refspecs: &Refspecs,
-    options: &Options,
+    (options, hooked): (&Options, &Cell<bool>),
 ) -> Result<Done, Error> {
     let url = names::judge(context, remote)?;
     if url.protocol == Protocol::Ssh {
-        return handover::over_ssh(context, repository, (remote, url), refspecs, options);
+        let done = handover::over_ssh(context, repository, (remote, url), refspecs, options)?;
+        if !options.dry_run {
+            remember(context, repository, remote, &done.references, options);
+        }
+        return Ok(done);
     }
     let address = address(&remote.push_url)?;
     let signer = Signer::of(context, &address, &url.organization)?;
@@ -89,6 +99,7 @@ fn push_once(
     let configuration = context.configuration()?;
     let hooks = configuration.get("core.hooksPath").map(|path| context.home_path(path));
     let wait = |why: &str, pause| context.wait(why, pause);
+    let progress = context.ui.progress("Counting objects");
     let push = Push {
         remote: Some(&remote.name),
         url: &remote.push_url,
@@ -97,6 +108,8 @@ fn push_once(
         dry_run: options.dry_run,
         no_verify: options.no_verify,
         atomic: options.atomic,
+        options: &push_options(configuration),
+        quiet: progress.is_hidden(),
         engine: options.engine,
         git: context.git_if_any(),
         hooks: hooks.as_deref(),
@@ -104,14 +117,9 @@ fn push_once(
     };
     let last_words =
         Interrupt::install()?.last_words("interrupted; nothing was changed at the server");
-    let progress = context.ui.progress("Counting objects");
     let mut on = |event: Event<'_>| {
-        if matches!(event, Event::Ending) {
-            last_words.change(
-                "interrupted before the server answered; the same command again tells what it did",
-            );
-        }
-        show(context, &progress, event);
+        hooked.set(hooked.get() || matches!(event, Event::Hooked));
+        show(context, &progress, &last_words, event);
     };
     let pushed = match handover::reason(context, repository)? {
         Some(reason) => {
@@ -130,13 +138,28 @@ fn push_once(
     Ok(Done { references, is_first: answer.was_empty, url })
 }
 
-/// Shows what happens.
-pub(super) fn show(context: &Context, progress: &Progress, event: Event<'_>) {
+/// What is told to the server beside the references (git-config(1), `push.pushOption`): an empty one ends the list of
+/// those before it.
+fn push_options(configuration: &Configuration) -> Vec<String> {
+    let all = configuration.all("push.pushOption");
+    let begin = all.iter().rposition(|option| option.is_empty()).map_or(0, |at| at + 1);
+    all[begin..].iter().map(|option| (*option).to_owned()).collect()
+}
+
+/// Shows what happens, and what there is to tell if it ends now.
+pub(super) fn show(
+    context: &Context,
+    progress: &Progress,
+    last_words: &LastWords,
+    event: Event<'_>,
+) {
     match event {
-        Event::Packer(Some(count)) => {
-            context.ui.detail(format_args!("libgit2 packs {count} objects"));
+        Event::Packer(Packer::Libgit2(count)) => {
+            context.ui.detail(format_args!("libgit2 packs the {count} objects"));
         }
-        Event::Packer(None) => context.ui.detail(format_args!("git packs what is sent")),
+        Event::Packer(Packer::Git(why)) => context.ui.detail(format_args!("git packs: {why}")),
+        Event::Child(id) => last_words.with_child(id),
+        Event::Hooked => {}
         Event::Packing { stage, done, total } => {
             progress.title(match stage {
                 Stage::Counting => "Counting objects",
@@ -149,7 +172,9 @@ pub(super) fn show(context: &Context, progress: &Progress, event: Event<'_>) {
             progress.title("Writing objects");
             progress.bytes(bytes);
         }
-        Event::Ending => {}
+        Event::Ending => last_words.change(
+            "interrupted before the server answered; the same command again tells what it did",
+        ),
         Event::Sent => progress.title("Waiting for the server"),
         Event::Remote(line) => context.ui.remote_line(line),
         Event::RemoteProgress(line) => progress.message(line),

@@ -7,11 +7,12 @@ use crate::commands::helper;
 use crate::commands::names::{self, Known};
 use crate::commands::place::Place;
 use crate::commands::report::{self, Report};
-use crate::context::Context;
+use crate::context::{Context, Source, Store};
 use crate::error::{Error, Kind};
-use crate::remote::Protocol;
-use crate::repository::{Git, Handover, Refspecs, Remote, Remotes, Settings};
+use crate::remote::{Protocol, RemoteUrl};
+use crate::repository::{Event, Git, Handover, Refspecs, Remote, Remotes, Settings};
 use crate::text::visible;
+use crate::ui::Interrupt;
 
 /// What is asked for on the command line.
 pub(super) struct Asked<'a> {
@@ -44,7 +45,9 @@ pub(super) fn push(context: &Context, asked: Asked<'_>, unread: Error) -> Result
     let git = handover::git(context, &asked.options, &reason)?;
     handover::tell(context, &reason)?;
     let refspecs = Refspecs { settings: Settings::read(configuration, remotes)?, ..asked.refspecs };
+    handover::check_transport(context, &remote)?;
     let mut helper = None;
+    let mut is_kept = true;
     if url.protocol == Protocol::Https {
         handover::check_tls(context)?;
         let address = send::address(&remote.push_url)?;
@@ -57,20 +60,49 @@ pub(super) fn push(context: &Context, asked: Asked<'_>, unread: Error) -> Result
             .map_err(|error| refused::explain(context, &url, &remote.name, &signer, error))?;
         if let Some(sign_in) = &signer.sign_in {
             let base = handover::origin(&access.url);
-            helper = Some(helper::of(context, base, &url.organization, sign_in)?);
+            let organization = &url.organization;
+            helper = Some(helper::that_answers_only(context, base, organization, sign_in)?);
+            is_kept = matches!(sign_in.source, Source::Store(Store::Keychain | Store::File));
         }
+    }
+    if !is_kept && !asked.options.no_verify {
+        check_hooks(context, git, &url)?;
     }
     let arguments = arguments(&refspecs, &asked.options, &remote.name);
     let dry_run = asked.options.dry_run;
-    let handover = Handover { git, helper: helper.as_ref(), arguments: &arguments, dry_run };
     let progress = context.ui.progress("Counting objects");
-    let pushed = handover.push(context.directory(), &mut |event| show(context, &progress, event));
-    drop(progress);
+    let last_words = Interrupt::install()?
+        .last_words("interrupted; the same command again tells what the server has");
+    let handover = Handover {
+        git,
+        helper: helper.as_ref(),
+        arguments: &arguments,
+        dry_run,
+        progress: !progress.is_hidden(),
+        hooks: is_kept,
+    };
+    let mut on = |event: Event<'_>| show(context, &progress, &last_words, event);
+    let pushed = handover.push(context.directory(), &mut on);
+    drop((progress, last_words));
     let pushed = pushed.map_err(|error| not_pushed(error, &url.organization))?;
     let report = Report::new(&url, Some(&remote.name), url.url(url.protocol), false)
         .with_references(&pushed);
     let end = report::tell(context, &Place::from(&url), &remote.name, &pushed);
     end.and(report.print(context, asked.json))
+}
+
+/// Checks that there is no hook, which git would run with the token of the environment in its own.
+fn check_hooks(context: &Context, git: &Git, url: &RemoteUrl) -> Result<(), Error> {
+    let folder = git.hooks_folder(context.directory())?;
+    let found =
+        ["pre-push", "reference-transaction"].into_iter().find(|it| folder.join(it).is_file());
+    let Some(hook) = found else { return Ok(()) };
+    let message =
+        format!("git runs the hook {hook} here, which would get the token that nothing keeps");
+    Err(Error::message(Kind::Failed, message).hint(format!(
+        "keep it, `git vsts login {}`, or run no hook with `--no-verify`",
+        url.organization
+    )))
 }
 
 /// The remote that is named, that git would push to, or the only one at Azure DevOps.

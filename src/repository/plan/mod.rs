@@ -123,6 +123,22 @@ pub struct Update {
     pub kind: Kind,
 }
 
+impl Refspecs {
+    /// Whether nothing is named, so that the configuration says what is pushed.
+    pub fn is_default(&self) -> bool {
+        self.named.is_empty() && !self.all && !self.tags
+    }
+}
+
+impl Repository {
+    /// What a push without a refspec names, as far as that can be told without asking the server.
+    pub fn default_refspecs(&self, refspecs: &Refspecs, remote: &str) -> Vec<String> {
+        let planned = self.plan(refspecs, Some(remote), &Advertised::new());
+        let spelled = |update: Update| Some(format!("{}:{}", update.source?, update.reference));
+        planned.unwrap_or_default().into_iter().filter_map(spelled).collect()
+    }
+}
+
 impl Update {
     /// Whether something is to be different at the server.
     pub fn is_change(&self) -> bool {
