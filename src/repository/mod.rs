@@ -1,7 +1,8 @@
 //! The git repository here.
 //!
-//! libgit2 opens it, reads and writes its remotes and pushes, over our own HTTP client
-//! (`transport`). What is git's own to do, a commit and a hook, is git's (`git`).
+//! libgit2 opens it, and says what is in it. A push is planned here (`plan`), packed by libgit2 or by git (`pack`) and
+//! sent over our own HTTP client (`push`, `transport`). What is git's own to do, a commit and a hook, is git's (`git`), and
+//! so is a push that needs what libgit2 lacks (`handover`).
 
 mod advertisement;
 mod clone;
