@@ -32,6 +32,14 @@ const LIMITS: Limits = Limits {
 };
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// What came of it to put something in the place of a sign-in.
+enum Put {
+    /// It stands there.
+    Done,
+    /// Another sign-in was there by then, or none, and is still.
+    Other(Option<Box<Kept>>),
+}
+
 impl Context {
     /// What is kept, with an access token that is good for some minutes. None if the sign-in has ended: that is told,
     /// and it is forgotten.
@@ -66,11 +74,14 @@ impl Context {
         }
         match self.renew(entra) {
             Ok(credential) => {
-                let kept = Kept { credential, ..kept };
-                self.keep_renewed(organization, &record, kept)
+                let renewed = Kept { credential, ..kept.clone() };
+                self.keep_renewed(organization, record, entra, renewed)
             }
             Err(error) if error.is_end() => {
-                self.replace(organization, &record, None)?;
+                let put = self.whole(|| self.put(organization, record, entra, None))?;
+                if let Put::Other(kept) = put {
+                    return Ok(kept.map(|kept| *kept));
+                }
                 Error::from(error)
                     .without_hints()
                     .context(format!("the sign-in to {organization} has ended"))
@@ -89,24 +100,47 @@ impl Context {
     fn keep_renewed(
         &self,
         organization: &Organization,
-        record: &SecretString,
-        kept: Kept,
+        record: SecretString,
+        spent: &Entra,
+        renewed: Kept,
     ) -> Result<Option<Kept>, Error> {
-        let keep = || self.replace(organization, record, Some(&kept));
+        let put = || self.put(organization, record.clone(), spent, Some(&renewed));
         // Once more, since what is not kept now may be lost for good.
-        match keep().or_else(|error| if error.is_interrupted() { Err(error) } else { keep() }) {
-            Ok(true) => Ok(Some(kept)),
-            // Whoever has signed in or out meanwhile means that.
-            Ok(false) => self.kept(organization),
+        match self.whole(|| put().or_else(|_| put())) {
+            Ok(Put::Done) => Ok(Some(renewed)),
+            Ok(Put::Other(kept)) => Ok(kept.map(|kept| *kept)),
             Err(error) if error.is_interrupted() => Err(error),
             // It is good for this run at least.
             Err(error) => {
                 error
                     .context(format!("the renewed sign-in to {organization} could not be kept"))
                     .warn(&self.ui);
-                Ok(Some(kept))
+                Ok(Some(renewed))
             }
         }
+    }
+
+    /// Puts what became of a sign-in in the place of it, nothing where it has ended.
+    ///
+    /// Its record may have changed meanwhile: git erases an access token, or says until when one is good, without the
+    /// lock, since git waits. It is the same sign-in as long as the same token renews it. Another one was meant by
+    /// whoever signed in or out.
+    fn put(
+        &self,
+        organization: &Organization,
+        record: SecretString,
+        sign_in: &Entra,
+        new: Option<&Kept>,
+    ) -> Result<Put, Error> {
+        let mut record = record;
+        // Each turn but the last is one in which somebody else has written, so they come to an end.
+        while !self.replace(organization, &record, new)? {
+            record = match self.kept_as_record(organization)? {
+                Some((record, kept)) if kept.credential.is_renewed_by(sign_in) => record,
+                other => return Ok(Put::Other(other.map(|(_, kept)| Box::new(kept)))),
+            };
+        }
+        Ok(Put::Done)
     }
 
     /// Forgets what the service refused of a kept credential, unless another was kept meanwhile. What renews it may be
@@ -120,7 +154,7 @@ impl Context {
         }
         let left = kept.credential.clone().without_refused();
         let left = left.map(|credential| Kept { credential, ..kept });
-        let replaced = self.replace(organization, &record, left.as_ref());
+        let replaced = self.whole(|| self.replace(organization, &record, left.as_ref()));
         left.is_none() && matches!(replaced, Ok(true))
     }
 
@@ -161,7 +195,7 @@ impl Context {
         Ok(credential)
     }
 
-    /// Puts what is new in the place of what was read, unless that was replaced meanwhile.
+    /// Puts what is new in the place of what was read. False, and nothing is changed, if that was replaced meanwhile.
     fn replace(
         &self,
         organization: &Organization,
@@ -170,8 +204,7 @@ impl Context {
     ) -> Result<bool, Error> {
         let label = crate::credential::label(organization);
         let new = new.map(Kept::to_record);
-        let key = organization.key();
-        self.whole(|| Ok(self.keychain()?.replace(&key, &label, old, new.as_ref())?))
+        Ok(self.keychain()?.replace(&organization.key(), &label, old, new.as_ref())?)
     }
 
     /// Keeps other processes of ours from renewing or replacing the sign-in to an organization for as long as the

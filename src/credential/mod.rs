@@ -190,6 +190,12 @@ impl Credential {
         self.signing_secret().is_some_and(|(own, _)| same_text(own, secret))
     }
 
+    /// Whether it is renewed by the same token as another: they are one sign-in, whatever access token each has.
+    pub fn is_renewed_by(&self, other: &Entra) -> bool {
+        let Self::Entra(own) = self else { return false };
+        own.is_renewable() && same_text(&own.refresh_token, &other.refresh_token)
+    }
+
     /// Whether this was the access token before the one that signs now.
     pub fn was_signed_by(&self, secret: &SecretString) -> bool {
         let previous = match self {

@@ -19,6 +19,7 @@ mod readme;
 mod refspecs;
 mod refusals;
 mod remote_add;
+mod renewal;
 mod sandbox;
 mod secrets;
 mod setup;

@@ -11,10 +11,10 @@ use snapbox::{IntoData as _, assert_data_eq, str};
 
 use crate::sandbox::{Output, Sandbox};
 
-const ADA: &str = "ada@contoso.com";
+pub const ADA: &str = "ada@contoso.com";
 
 /// Signs in in the browser, without a terminal.
-fn web(sandbox: &Sandbox, arguments: &[&str]) -> Output {
+pub fn web(sandbox: &Sandbox, arguments: &[&str]) -> Output {
     let browser = sandbox.browser(ADA);
     let output = sandbox.run([&["login", "contoso", "--web"], arguments].concat());
     browser.join().unwrap();
@@ -480,7 +480,7 @@ hint: check its spelling: it is the part after https://dev.azure.com/ in the bro
 }
 
 /// A repository with a remote for `contoso/shop/web`, and a Microsoft sign-in that is kept itself.
-fn kept_itself() -> Sandbox {
+pub fn kept_itself() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.contoso().repository("shop", "web");
     assert_eq!(web(&sandbox, &["--credential", "entra"]).status, 0);
