@@ -7,7 +7,6 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::{Context, SignIn, Source};
@@ -17,8 +16,6 @@ use crate::http::{self, Limits, Stall};
 use crate::remote::Organization;
 use crate::signin::microsoft::{self, Authority, LOGIN_URL, Microsoft};
 
-/// How long before its end an access token is renewed.
-const EARLY: SignedDuration = SignedDuration::from_mins(5);
 /// How long another process may take to renew.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long Microsoft may take: git waits meanwhile, and others of ours for the lock.
@@ -164,14 +161,11 @@ impl Context {
         signing.is_none_or(|(_, expires)| expires.is_some_and(|end| end <= self.clock.now()))
     }
 
-    /// Whether it can be renewed and ends in some minutes.
+    /// Whether it can be renewed, and has no access token or one that ends soon.
     pub(super) fn is_due(&self, credential: &Credential) -> bool {
         let Credential::Entra(entra) = credential else { return false };
-        let is_fresh = |entra: &Entra| {
-            let soon = self.clock.now().checked_add(EARLY).unwrap_or(jiff::Timestamp::MAX);
-            entra.access_token.is_some() && entra.expires.is_none_or(|expires| soon < expires)
-        };
-        entra.is_renewable() && !is_fresh(entra)
+        let is_fresh = entra.due().is_none_or(|due| self.clock.now() < due);
+        entra.is_renewable() && !(entra.access_token.is_some() && is_fresh)
     }
 
     fn renew(&self, entra: &Entra) -> Result<Credential, microsoft::Error> {
@@ -187,9 +181,10 @@ impl Context {
         let authority = Authority::new(self.login_url(), &entra.tenant)?;
         let now = || self.clock.now();
         let microsoft = Microsoft::new(&client, &authority, &entra.client, &now)?;
+        let asked = now();
         let tokens = microsoft.renew(&entra.refresh_token)?;
-        let entra = entra.clone();
-        let renewed = entra.renewed(tokens.access_token, tokens.expires, tokens.refresh_token);
+        let times = (asked, tokens.expires);
+        let renewed = entra.clone().renewed(tokens.access_token, times, tokens.refresh_token);
         let credential = Credential::Entra(renewed);
         credential.secrets().for_each(|secret| self.ui.conceal(secret));
         Ok(credential)
@@ -266,4 +261,192 @@ fn private_file(folder: &Path, path: &Path) -> std::io::Result<File> {
     }
     directory.recursive(true).create(folder)?;
     options.create(true).append(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use double::Double;
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::context::{Clock, Environment};
+    use crate::ui::{self, Ui};
+
+    const ADA: &str = "ada@contoso.com";
+
+    /// The clock of this computer, which somebody else sets.
+    #[derive(Clone)]
+    struct Hands(Rc<Cell<Timestamp>>);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            self.0.get()
+        }
+
+        fn sleep(&self, _: Duration) {}
+    }
+
+    /// A computer on which somebody has signed in to `contoso` with a Microsoft account, and kept that itself.
+    struct World {
+        double: Double,
+        folder: tempfile::TempDir,
+        hands: Hands,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let double = Double::start();
+            double.organization("contoso").person(ADA, "Ada Lovelace");
+            double.microsoft().approves_after(0, ADA).poll_interval(Some(0));
+            let hands = Hands(Rc::new(Cell::new(Timestamp::now())));
+            let world = Self { double, folder: tempfile::tempdir().unwrap(), hands };
+            world.sign_in();
+            world
+        }
+
+        fn sign_in(&self) {
+            let (context, _) = self.run();
+            let client = context.login_client().unwrap();
+            let authority = Authority::new(self.double.url(), "organizations").unwrap();
+            let now = || context.clock.now();
+            let microsoft = Microsoft::new(&client, &authority, microsoft::CLIENT, &now).unwrap();
+            let code = microsoft.device_code().unwrap();
+            let tokens = microsoft.use_code(&code, &|_, _| ()).unwrap();
+            self.keep(Entra {
+                refresh_token: tokens.refresh_token.unwrap(),
+                access_token: Some(tokens.access_token),
+                expires: Some(tokens.expires),
+                issued: Some(now()),
+                previous: None,
+                authority: context.other_authority(),
+                tenant: "organizations".to_owned(),
+                client: microsoft::CLIENT.to_owned(),
+            });
+        }
+
+        fn keep(&self, entra: Entra) {
+            let (context, organization) = self.run();
+            let credential = Credential::Entra(entra);
+            let kept =
+                Kept { organization: organization.url(), account: ADA.to_owned(), credential };
+            let keychain = context.keychain().unwrap();
+            keychain.write(&organization.key(), "contoso", &kept.to_record()).unwrap();
+        }
+
+        fn kept(&self) -> Entra {
+            let (context, organization) = self.run();
+            match context.kept(&organization).unwrap().unwrap().credential {
+                Credential::Entra(entra) => entra,
+                Credential::Pat(_) => unreachable!("none was made"),
+            }
+        }
+
+        /// The world of one more command.
+        fn run(&self) -> (Context, Organization) {
+            let home = self.folder.path().display().to_string();
+            let environment = Environment::from_pairs([
+                ("HOME", &*home),
+                ("GIT_VSTS_STORE", "file"),
+                ("GIT_VSTS_AZURE_URL", self.double.url()),
+                ("GIT_VSTS_LOGIN_URL", self.double.url()),
+            ]);
+            let ui = Ui::captured(ui::Settings::default(), Vec::new());
+            let directory = self.folder.path().to_owned();
+            let clock = Box::new(self.hands.clone());
+            let context = Context::new(ui, environment, clock, directory).unwrap();
+            let organization = context.service.organization("contoso").unwrap();
+            (context, organization)
+        }
+
+        /// A command that asks the service who it is.
+        fn ask(&self) {
+            let (context, organization) = self.run();
+            let sign_in = context.sign_in(&organization).unwrap().unwrap();
+            let answered = context.ask(&organization, &sign_in, |azure| azure.account());
+            assert_eq!(answered.unwrap().unwrap().name, ADA);
+        }
+
+        fn renewals(&self) -> usize {
+            self.double.microsoft().accepted("refresh_token")
+        }
+
+        fn turn(&self, by: SignedDuration) {
+            self.hands.0.set(self.hands.0.get() + by);
+        }
+    }
+
+    #[test]
+    fn an_access_token_is_renewed_five_minutes_or_a_tenth_of_its_life_before_its_end() {
+        let world = World::new();
+        let now = world.hands.now();
+        for (life, left, due) in [
+            (Some(3600), 301, false),
+            (Some(3600), 300, true),
+            (Some(3600), 0, true),
+            (Some(3600), -1, true),
+            // Microsoft gives some a day, and others minutes.
+            (Some(86400), 301, false),
+            (Some(86400), 300, true),
+            (Some(600), 61, false),
+            (Some(600), 60, true),
+            (Some(100), 100, false),
+            (Some(100), 11, false),
+            (Some(100), 10, true),
+            (Some(0), 1, false),
+            (Some(0), 0, true),
+            // The clock was set back in between.
+            (Some(-3600), 1, false),
+            (Some(-3600), 0, true),
+            // Kept by an earlier version.
+            (None, 301, false),
+            (None, 300, true),
+        ] {
+            let before = world.renewals();
+            let expires = now + SignedDuration::from_secs(left);
+            let issued = life.map(|life| expires - SignedDuration::from_secs(life));
+            world.keep(Entra { expires: Some(expires), issued, ..world.kept() });
+            world.ask();
+            assert_eq!(world.renewals() - before, usize::from(due), "{life:?} {left}");
+        }
+    }
+
+    #[test]
+    fn an_access_token_without_an_end_is_renewed_when_it_is_refused() {
+        let world = World::new();
+        world.keep(Entra { expires: None, issued: None, ..world.kept() });
+        world.ask();
+        assert_eq!(world.renewals(), 0);
+        world.double.microsoft().expire_access_tokens();
+        world.ask();
+        assert_eq!(world.renewals(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_by_a_day_costs_one_renewal_at_most() {
+        let day = SignedDuration::from_hours(24);
+        let times = |world: &World, count: usize| (0..count).for_each(|_| world.ask());
+        let behind = World::new();
+        behind.turn(-day);
+        times(&behind, 5);
+        assert_eq!(behind.renewals(), 0);
+        // What the service has ended is good for a day still by this clock.
+        behind.double.microsoft().expire_access_tokens();
+        times(&behind, 5);
+        assert_eq!(behind.renewals(), 1);
+
+        let ahead = World::new();
+        ahead.turn(day);
+        times(&ahead, 5);
+        assert_eq!(ahead.renewals(), 1);
+        // And is set right.
+        ahead.turn(-day);
+        times(&ahead, 5);
+        assert_eq!(ahead.renewals(), 1);
+        ahead.double.microsoft().expire_access_tokens();
+        times(&ahead, 5);
+        assert_eq!(ahead.renewals(), 2);
+    }
 }

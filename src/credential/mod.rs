@@ -4,7 +4,7 @@ pub mod protocol;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -16,6 +16,9 @@ use protocol::Description;
 /// The version of the record that [`Kept`] writes. A record with a higher one was written by a
 /// newer program and is left alone.
 const VERSION: u32 = 1;
+
+/// How long before its end an access token is renewed at the earliest.
+const EARLY: SignedDuration = SignedDuration::from_mins(5);
 
 /// What proves to Azure DevOps who asks.
 #[derive(Clone, Debug)]
@@ -53,6 +56,9 @@ pub struct Entra {
     /// When the access token ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// When the access token was issued, by the clock here, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued: Option<Timestamp>,
     /// The fingerprint of the access token before this one. git may come to approve it when it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
@@ -75,7 +81,17 @@ impl Entra {
     /// The same without its access token, which is known again.
     fn without_access_token(self) -> Self {
         let previous = self.access_token.as_ref().map(fingerprint).or(self.previous);
-        Self { access_token: None, expires: None, previous, ..self }
+        Self { access_token: None, expires: None, issued: None, previous, ..self }
+    }
+
+    /// From when on the access token is to be renewed: before its end, so that it is good as long as a request takes, and
+    /// not at once where it lives for minutes alone. None where it does not end.
+    pub fn due(&self) -> Option<Timestamp> {
+        let expires = self.expires?;
+        let lifetime = self.issued.map(|issued| expires.duration_since(issued));
+        let tenth = lifetime.map(|lifetime| (lifetime / 10).max(SignedDuration::ZERO));
+        let early = tenth.map_or(EARLY, |tenth| tenth.min(EARLY));
+        Some(expires.checked_sub(early).unwrap_or(Timestamp::MIN))
     }
 
     /// The same with what a renewal brought: a refresh token that comes takes the place of the old one, which else
@@ -84,13 +100,14 @@ impl Entra {
     pub fn renewed(
         self,
         access_token: SecretString,
-        expires: Timestamp,
+        (issued, expires): (Timestamp, Timestamp),
         refresh_token: Option<SecretString>,
     ) -> Self {
         let before = self.without_access_token();
         Self {
             access_token: Some(access_token),
             expires: Some(expires),
+            issued: Some(issued),
             refresh_token: refresh_token.unwrap_or(before.refresh_token),
             ..before
         }
@@ -231,6 +248,7 @@ impl Credential {
                 refresh_token: description.refresh_token.clone().unwrap_or_default(),
                 access_token: Some(secret.clone()),
                 expires,
+                issued: None,
                 previous: None,
                 authority: None,
                 tenant: String::new(),
@@ -443,6 +461,7 @@ mod tests {
             refresh_token: "refresh".to_owned().into(),
             access_token: Some("access".to_owned().into()),
             expires: Some("2026-12-25T00:00:00Z".parse().unwrap()),
+            issued: None,
             previous: None,
             authority: None,
             tenant: "tenant".into(),
@@ -480,6 +499,7 @@ mod tests {
             refresh_token: refresh_token.into(),
             access_token: Some("access".into()),
             expires: Some("2026-12-25T00:00:00Z".parse().unwrap()),
+            issued: None,
             previous: None,
             authority: None,
             tenant: String::new(),
@@ -550,11 +570,11 @@ mod tests {
     #[test]
     fn the_access_token_before_is_known_again_until_the_next_renewal() {
         let Credential::Entra(first) = entra("refresh", "client") else { unreachable!() };
-        let later = Timestamp::UNIX_EPOCH;
-        let second = first.renewed("second".into(), later, None);
+        let times = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        let second = first.renewed("second".into(), times, None);
         assert_eq!(second.refresh_token.expose_secret(), "refresh");
         let third = second.clone().without_access_token();
-        let third = third.renewed("third".into(), later, Some("rotated".into()));
+        let third = third.renewed("third".into(), times, Some("rotated".into()));
         assert_eq!(third.refresh_token.expose_secret(), "rotated");
         let (second, third) = (Credential::Entra(second), Credential::Entra(third));
         for (credential, token, was) in [

@@ -27,10 +27,13 @@ fn field(sandbox: &Sandbox, name: &str) -> String {
     rest.split_once('"').unwrap().0.to_owned()
 }
 
-/// Makes the kept access token one that ends in so many seconds, by the clock here.
-fn ends_in(sandbox: &Sandbox, seconds: i64) {
+/// Makes the kept access token one of an hour that ends in so many seconds, by the clock here.
+pub fn ends_in(sandbox: &Sandbox, seconds: i64) {
     let end = Timestamp::now() + SignedDuration::from_secs(seconds);
-    let now = kept(sandbox).replace(&field(sandbox, "expires"), &end.to_string());
+    let issued = end - SignedDuration::from_hours(1);
+    let now = kept(sandbox)
+        .replace(&field(sandbox, "expires"), &end.to_string())
+        .replace(&field(sandbox, "issued"), &issued.to_string());
     fs::write(sandbox.credentials(), now).unwrap();
 }
 
