@@ -144,44 +144,77 @@ impl Status {
                 Ok(Some(sign_in)) => found.logins.push(self.login(context, &organization, sign_in)),
                 Ok(None) => {}
                 Err(error) if error.kind() == Kind::Usage => return Err(error),
-                Err(error) => found.unread.push(error),
+                Err(error) => match kept(context, &organization) {
+                    Some(sign_in) => {
+                        let tried = Tried::not_renewed(&sign_in, error);
+                        found.logins.push(login_of(&organization, &sign_in, tried));
+                    }
+                    None => found.unread.push(error),
+                },
             }
         }
         Ok(found)
     }
 
     fn login(&self, context: &Context, organization: &Organization, sign_in: SignIn) -> Login {
-        let (account, valid, trouble) = match self.offline {
-            true => (sign_in.account.clone(), None, None),
+        let tried = match self.offline {
+            true => Tried { account: sign_in.account.clone(), valid: None, trouble: None },
             false => try_out(context, organization, &sign_in),
         };
-        let variable = match sign_in.source {
-            Source::Environment(variable) => Some(variable),
-            Source::Store(_) => None,
-        };
-        Login {
-            organization: organization.to_string(),
-            url: organization.url(),
-            account,
-            kind: sign_in.credential.kind(),
-            source: sign_in.source.as_str(),
-            expires: sign_in.credential.expires(),
-            valid,
-            trouble,
-            variable,
-        }
+        login_of(organization, &sign_in, tried)
     }
 }
 
-type Tried = (Option<String>, Option<bool>, Option<Error>);
+fn login_of(organization: &Organization, sign_in: &SignIn, tried: Tried) -> Login {
+    let variable = match sign_in.source {
+        Source::Environment(variable) => Some(variable),
+        Source::Store(_) => None,
+    };
+    Login {
+        organization: organization.to_string(),
+        url: organization.url(),
+        account: tried.account,
+        kind: sign_in.credential.kind(),
+        source: sign_in.source.as_str(),
+        expires: sign_in.credential.expires(),
+        valid: tried.valid,
+        trouble: tried.trouble,
+        variable,
+    }
+}
+
+/// What is kept for an organization, as it is.
+fn kept(context: &Context, organization: &Organization) -> Option<SignIn> {
+    let kept = context.kept(organization).ok().flatten()?;
+    let account = Some(kept.account).filter(|account| !account.is_empty());
+    let source = Source::Store(context.store().ok()?);
+    Some(SignIn { credential: kept.credential, account, source })
+}
+
+/// What came of it to try a sign-in out.
+struct Tried {
+    account: Option<String>,
+    /// Whether the service takes it, if that is known.
+    valid: Option<bool>,
+    trouble: Option<Error>,
+}
+
+impl Tried {
+    /// What the service does not take, or would not, and could not be renewed. Where nobody said so, that is not known.
+    fn not_renewed(sign_in: &SignIn, error: Error) -> Self {
+        let valid = (error.kind() == Kind::SignedOut).then_some(false);
+        Self { account: sign_in.account.clone(), valid, trouble: Some(error) }
+    }
+}
 
 fn try_out(context: &Context, organization: &Organization, sign_in: &SignIn) -> Tried {
+    let account = sign_in.account.clone();
     let answered = match context.ask(organization, sign_in, |azure| azure.account()) {
         Ok(answered) => answered,
-        Err(error) => return (sign_in.account.clone(), None, Some(error)),
+        Err(error) => return Tried::not_renewed(sign_in, error),
     };
     match answered {
-        Ok(account) => (Some(account.name), Some(true), None),
+        Ok(told) => Tried { account: Some(told.name), valid: Some(true), trouble: None },
         Err(error @ azure::Error::SignedOut { .. }) => {
             let error = Error::from(error);
             let error = match sign_in.source {
@@ -190,9 +223,9 @@ fn try_out(context: &Context, organization: &Organization, sign_in: &SignIn) -> 
                     .hint(format!("the token is that of {variable}: set another, or unset it")),
                 Source::Store(_) => error,
             };
-            (sign_in.account.clone(), Some(false), Some(error))
+            Tried { account, valid: Some(false), trouble: Some(error) }
         }
-        Err(error) => (sign_in.account.clone(), None, Some(error.into())),
+        Err(error) => Tried { account, valid: None, trouble: Some(error.into()) },
     }
 }
 

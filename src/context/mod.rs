@@ -124,6 +124,8 @@ pub struct Context {
     last_wait: RefCell<String>,
     /// Each sign-in is found once in a run, and asked for once where nothing keeps it.
     sign_ins: RefCell<Vec<(Organization, SignIn)>>,
+    /// Where a renewal failed in this run, and what there is was used.
+    not_renewed: RefCell<Vec<Organization>>,
 }
 
 impl Context {
@@ -160,6 +162,7 @@ impl Context {
             clients: RefCell::default(),
             last_wait: RefCell::default(),
             sign_ins: RefCell::default(),
+            not_renewed: RefCell::default(),
         })
     }
 

@@ -38,24 +38,26 @@ enum Put {
 }
 
 impl Context {
-    /// What is kept, with an access token that is good for some minutes. None if the sign-in has ended: that is told,
-    /// and it is forgotten.
+    /// What is kept, with an access token that is good for some minutes, or what there is where it could not be renewed
+    /// now. None if the sign-in has ended: that is told, and it is forgotten.
     ///
     /// # Errors
-    /// It could not be renewed now, or not be kept.
+    /// It could not be renewed now, and there is nothing to try; or the store can't be read.
     pub(super) fn renewed(
         &self,
         organization: &Organization,
         kept: Kept,
     ) -> Result<Option<Kept>, Error> {
-        if self.stays_offline.get() || !self.is_due(&kept.credential) {
+        // What could not be renewed a moment ago would have to be waited for again, at each question.
+        let is_tried = self.not_renewed.borrow().contains(organization)
+            && kept.credential.signing_secret().is_some();
+        if self.stays_offline.get() || is_tried || !self.is_due(&kept.credential) {
             return Ok(Some(kept));
         }
         let lock = match self.lock(organization) {
             Ok(lock) => lock,
             // Whoever holds the lock, or keeps us from it, must not keep us from a token that is good.
-            Err(_) if !self.has_ended(&kept) => return Ok(Some(kept)),
-            Err(error) => return Err(error),
+            Err(error) => return self.as_it_is(organization, kept, error),
         };
         let renewed = self.renewed_alone(organization);
         drop(lock);
@@ -79,17 +81,42 @@ impl Context {
                 if let Put::Other(kept) = put {
                     return Ok(kept.map(|kept| *kept));
                 }
-                Error::from(error)
+                let ended = Error::from(error)
                     .without_hints()
                     .context(format!("the sign-in to {organization} has ended"))
-                    .hint(format!("sign in again: `git vsts login {organization}`"))
-                    .warn(&self.ui);
+                    .hint(format!("sign in again: `git vsts login {organization}`"));
+                self.warn(&ended);
                 Ok(None)
             }
-            // The service may take it still, whatever was in the way.
-            Err(_) if !self.has_ended(&kept) => Ok(Some(kept)),
-            Err(error) => Err(Error::from(error)
-                .context(format!("the sign-in to {organization} could not be renewed"))),
+            Err(error) => self.as_it_is(organization, kept, error.into()),
+        }
+    }
+
+    /// What could not be renewed, if there is something to try: the service may take it still, whatever our clock says,
+    /// and is the one to refuse it. git gets nothing that has ended: it would ask nobody else, and fail with that.
+    fn as_it_is(
+        &self,
+        organization: &Organization,
+        kept: Kept,
+        error: Error,
+    ) -> Result<Option<Kept>, Error> {
+        let error = error.context(format!("the sign-in to {organization} could not be renewed"));
+        match kept.credential.signing_secret() {
+            None => Err(error),
+            Some((_, Some(end))) if self.answers_git.get() && end <= self.clock.now() => Err(error),
+            Some(_) => {
+                self.ui.detail(format_args!("{error}"));
+                self.not_renewed.borrow_mut().push(organization.clone());
+                Ok(Some(kept))
+            }
+        }
+    }
+
+    /// Tells of what does not end the command; in one line where git shows it among its own.
+    fn warn(&self, error: &Error) {
+        match self.answers_git.get() {
+            true => error.warn_in_one_line(&self.ui),
+            false => error.warn(&self.ui),
         }
     }
 
@@ -109,9 +136,8 @@ impl Context {
             Err(error) if error.is_interrupted() => Err(error),
             // It is good for this run at least.
             Err(error) => {
-                error
-                    .context(format!("the renewed sign-in to {organization} could not be kept"))
-                    .warn(&self.ui);
+                let what = format!("the renewed sign-in to {organization} could not be kept");
+                self.warn(&error.context(what));
                 Ok(Some(renewed))
             }
         }
@@ -153,12 +179,6 @@ impl Context {
         let left = left.map(|credential| Kept { credential, ..kept });
         let replaced = self.whole(|| self.replace(organization, &record, left.as_ref()));
         left.is_none() && matches!(replaced, Ok(true))
-    }
-
-    /// Whether there is no access token, or one that has ended by our clock.
-    fn has_ended(&self, kept: &Kept) -> bool {
-        let signing = kept.credential.signing_secret();
-        signing.is_none_or(|(_, expires)| expires.is_some_and(|end| end <= self.clock.now()))
     }
 
     /// Whether it can be renewed, and has no access token or one that ends soon.

@@ -185,6 +185,12 @@ impl Error {
         }
     }
 
+    /// The same in one line, for a helper, whose words stand among git's own.
+    pub fn warn_in_one_line(&self, ui: &Ui) {
+        let hints: String = self.hints.iter().map(|hint| format!("; {hint}")).collect();
+        ui.warning(format_args!("{self}{hints}"));
+    }
+
     fn print_below(&self, causes: &[String], ui: &Ui) {
         for cause in causes {
             ui.cause(format_args!("{cause}"));

@@ -4,8 +4,9 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use double::{Answer, Rule};
+use double::{Answer, Rule, Step};
 use jiff::{SignedDuration, Timestamp};
+use snapbox::{IntoData as _, assert_data_eq, str};
 
 use crate::microsoft::kept_itself;
 use crate::sandbox::{Output, Sandbox};
@@ -58,6 +59,13 @@ fn end(child: Child) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// What the helper answers.
+fn get(sandbox: &Sandbox) -> Output {
+    let host = sandbox.azure.url().trim_start_matches("http://").to_owned();
+    let asked = format!("protocol=http\nhost={host}\npath=contoso/shop/_git/web\n\n");
+    sandbox.run_with_stdin(["credential", "get"], &asked)
+}
+
 /// What git says of a token to its helper.
 fn tell_helper(sandbox: &Sandbox, action: &str, token: &str, more: &str) -> Output {
     let host = sandbox.azure.url().trim_start_matches("http://").to_owned();
@@ -108,4 +116,127 @@ fn who_signs_out_or_in_anew_while_an_ended_sign_in_is_renewed_means_that() {
     assert_eq!(sandbox.run(["logout", "contoso"]).status, 0);
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(4));
     assert!(!sandbox.credentials().exists());
+}
+
+#[test]
+fn the_helper_says_in_one_line_why_it_has_nothing_to_say() {
+    for (code, expected) in [
+        (
+            Some(700_082),
+            str![[r#"
+--- stderr
+warning: the sign-in to contoso has ended: Microsoft refused the sign-in: the sign-in was revoked, or has ended (AADSTS700082); sign in again: `git vsts login contoso`
+[exit 0]
+
+"#]],
+        ),
+        (
+            Some(53003),
+            str![[r#"
+--- stderr
+warning: git vsts can't tell git what is kept: the sign-in to contoso could not be renewed: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
+[exit 0]
+
+"#]],
+        ),
+        // Microsoft can't be reached.
+        (
+            None,
+            str![[r#"
+--- stderr
+warning: git vsts can't tell git what is kept: the sign-in to contoso could not be renewed: the connection to azure was cut
+[exit 0]
+
+"#]],
+        ),
+    ] {
+        let sandbox = kept_itself();
+        ends_in(&sandbox, -60);
+        match code {
+            Some(code) => drop(sandbox.azure.microsoft().refuse(Step::Renewal, code)),
+            None => sandbox.azure.answer(Rule::any("…/oauth2/v2.0/token"), Answer::reset()),
+        }
+        assert_data_eq!(get(&sandbox).to_string(), expected.raw());
+    }
+}
+
+#[test]
+fn what_has_ended_by_the_clock_here_is_tried_where_it_can_not_be_renewed() {
+    let sandbox = kept_itself();
+    sandbox.contoso().repository("shop", "api");
+    // Nobody at the service has ended it.
+    ends_in(&sandbox, -60);
+    for trouble in [Some(53003), None] {
+        match trouble {
+            Some(code) => drop(sandbox.azure.microsoft().refuse(Step::Renewal, code)),
+            None => sandbox.azure.answer(Rule::any("…/oauth2/v2.0/token"), Answer::reset()),
+        }
+        for arguments in [&["push", "-q"][..], &["remote-add", "api", "contoso/shop/api", "-q"]] {
+            let output = sandbox.run(arguments);
+            assert_eq!((output.status, &*output.stderr), (0, ""), "{trouble:?}\n{output}");
+        }
+        let json = sandbox.run(["status", "--json"]).json();
+        assert_eq!(json["logins"][0]["valid"], serde_json::json!(true), "{trouble:?}");
+    }
+    // Once a run, not at each question.
+    sandbox.azure.clear_requests();
+    assert_eq!(sandbox.run(["init", "contoso/shop/api", "--remote", "api"]).status, 0);
+    let renewals = sandbox.requests().iter().filter(|it| it.contains("/oauth2/")).count();
+    assert_eq!(renewals, 1);
+    assert_eq!(sandbox.azure.microsoft().accepted("refresh_token"), 0);
+}
+
+#[test]
+fn a_sign_in_that_a_policy_keeps_from_being_renewed_is_shown() {
+    let sandbox = kept_itself();
+    ends_in(&sandbox, -60);
+    sandbox.azure.microsoft().expire_access_tokens().refuse(Step::Renewal, 53003);
+    assert_data_eq!(sandbox.run(["push"]).to_string(), str![[r#"
+--- stderr
+error: the sign-in to contoso could not be renewed
+  caused by: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
+hint: use the network or the device that your administrator allows, such as the company's VPN
+hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+[exit 4]
+
+"#]].raw());
+    // Now the token that was refused is gone as well.
+    assert_data_eq!(sandbox.run(["status"]).to_string(), str![[r#"
+--- stdout
+contoso: not signed in; the Microsoft sign-in in a file is not accepted
+/work, on main
+  origin: https://azure/contoso/shop/_git/web
+--- stderr
+error: the sign-in to contoso could not be renewed
+  caused by: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
+hint: use the network or the device that your administrator allows, such as the company's VPN
+hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+[exit 4]
+
+"#]].raw());
+    assert_data_eq!(sandbox.run(["status", "--json"]).to_string(), str![[r#"
+--- stdout
+{"version":"0.1.0","logins":[{"organization":"contoso","url":"https://azure/contoso","account":"ada@contoso.com","kind":"entra","source":"file","expires":null,"valid":false}],"repository":{"directory":"/work","branch":"main","remotes":[{"name":"origin","url":"https://azure/contoso/shop/_git/web","organization":"contoso","organizationUrl":"https://azure/contoso","project":"shop","repository":"web","protocol":"https"}]}}
+--- stderr
+error: the sign-in to contoso could not be renewed
+  caused by: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
+hint: use the network or the device that your administrator allows, such as the company's VPN
+hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+[exit 4]
+
+"#]].raw());
+    sandbox.azure.microsoft().permit();
+    sandbox.azure.answer(Rule::any("…/oauth2/v2.0/token"), Answer::reset());
+    assert_data_eq!(sandbox.run(["status"]).to_string(), str![[r#"
+--- stdout
+contoso: signed in as ada@contoso.com by the Microsoft sign-in in a file, but that could not be checked
+/work, on main
+  origin: https://azure/contoso/shop/_git/web
+--- stderr
+error: the sign-in to contoso could not be renewed
+  caused by: the connection to azure was cut
+hint: check the network, then run the same command again
+[exit 5]
+
+"#]].raw());
 }
