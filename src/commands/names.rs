@@ -1,6 +1,7 @@
 //! How a name that is not given is found: the argument, the environment, git's configuration, a
 //! remote of the repository here, the only organization signed in, a question.
 
+use super::place;
 use crate::azure;
 use crate::context::{Context, SignIn};
 use crate::error::{Error, Kind};
@@ -237,7 +238,7 @@ pub fn ask_project(
     sign_in: &SignIn,
     flag: &str,
 ) -> Result<ProjectName, Error> {
-    let projects = match context.ask(organization, sign_in, |azure| azure.projects())? {
+    let projects = match place::ask(context, organization, sign_in, |azure| azure.projects())? {
         Ok(projects) => projects,
         // A token for code alone may not list them, and needs not.
         Err(azure::Error::MissingScope { .. } | azure::Error::MissingPermission { .. }) => {

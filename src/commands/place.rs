@@ -1,9 +1,10 @@
 //! The repository at the service: looked for, and made where that is wanted.
 
 use super::login;
-use crate::azure::{Azure, Lookup};
+use crate::azure::{self, Azure, Lookup};
 use crate::context::{Context, SignIn, Source};
 use crate::error::{Error, Kind, sign_in_hint};
+use crate::http::{Reason, Refusal};
 use crate::remote::{Organization, ProjectName, RemoteUrl, RepositoryName};
 
 /// A repository at the service, by its three names.
@@ -91,13 +92,76 @@ pub fn not_signed_in(organization: &Organization) -> Error {
         .hint(format!("{}, or set `GIT_VSTS_PAT` to a token", sign_in_hint(organization)))
 }
 
+/// Asks the service something as somebody who is signed in; once more where it has ended that, and it could be renewed
+/// or, on a terminal, the person has signed in again.
+///
+/// # Errors
+/// As [`Context::ask`], or nobody signed in again.
+pub fn ask<T>(
+    context: &Context,
+    organization: &Organization,
+    sign_in: &SignIn,
+    question: impl Fn(&Azure<'_>) -> Result<T, azure::Error>,
+) -> Result<Result<T, azure::Error>, Error> {
+    let refused = match context.ask(organization, sign_in, &question)? {
+        Err(error @ azure::Error::SignedOut { .. }) if context.ui.can_ask() => error,
+        answered => return Ok(answered),
+    };
+    let is_left = match (context.sign_in(organization)?, &refused) {
+        (None, _) => false,
+        // Nothing is forgotten, since git may take it still; what is asked here needs more.
+        (Some(kept), azure::Error::SignedOut { refusal, .. }) => {
+            let is_renewed = kept.credential.is_renewable();
+            is_renewed || !matches!(kept.source, Source::Store(_)) || !is_of_token(refusal)
+        }
+        (Some(_), _) => true,
+    };
+    if is_left {
+        return Ok(Err(refused));
+    }
+    let sign_in = sign_in_anew(context, organization, refused.into())?;
+    context.ask(organization, &sign_in, &question)
+}
+
+/// Whether a refusal is one of the token itself. A page may be from somebody on the way, and what is
+/// said of the account or of the kind of token is not for ever.
+pub fn is_of_token(refusal: &Refusal) -> bool {
+    refusal.status == 401 && matches!(refusal.reason, Reason::SignedOut | Reason::Expired)
+}
+
+/// Another sign-in in the place of one that was refused: what renews it may be good still, and else the person can
+/// sign in.
+///
+/// # Errors
+/// What was refused, where neither is so; or nobody signed in.
+pub fn sign_in_again(
+    context: &Context,
+    organization: &Organization,
+    refused: Error,
+) -> Result<(), Error> {
+    match context.sign_in(organization)? {
+        Some(renewed) if renewed.credential.is_renewable() => Ok(()),
+        None if context.ui.can_ask() => sign_in_anew(context, organization, refused).map(drop),
+        _ => Err(refused),
+    }
+}
+
+fn sign_in_anew(
+    context: &Context,
+    organization: &Organization,
+    refused: Error,
+) -> Result<SignIn, Error> {
+    refused.without_hints().print(&context.ui);
+    login::sign_in(context, organization, &login::usual(context, organization)?)
+}
+
 /// Looks for a repository, and changes nothing.
 ///
 /// # Errors
 /// It can't be looked for, or is there and can't be used.
 pub fn look(context: &Context, place: &Place, sign_in: &SignIn) -> Result<Lookup, Error> {
     let look = |azure: &Azure<'_>| azure.repository(&place.project, &place.repository);
-    let found = context.ask(&place.organization, sign_in, look)?;
+    let found = ask(context, &place.organization, sign_in, look)?;
     found.map_err(|error| blame(sign_in, &place.organization, error.into()))
 }
 
@@ -188,7 +252,7 @@ pub fn make_noting(
     let mut found = found;
     if matches!(found, Lookup::NoProject) {
         let create = |azure: &Azure<'_>| azure.create_project(project, wanted.description);
-        context.ask(organization, sign_in, create)??;
+        ask(context, organization, sign_in, create)??;
         made.project = true;
         context.ui.status(format_args!("Created project {organization}/{project}"));
         // A new project comes with an empty repository of its own name.
@@ -202,7 +266,7 @@ pub fn make_noting(
         return Ok(Found { url: found.url, made: false, default_branch });
     }
     let create = |azure: &Azure<'_>| azure.create_repository(project, repository);
-    let done = context.ask(organization, sign_in, create)??;
+    let done = ask(context, organization, sign_in, create)??;
     let url = done.repository.url;
     if done.new {
         made.repository = true;

@@ -1467,21 +1467,27 @@ error: cancelled
 }
 
 #[test]
-fn whoever_is_signed_out_is_not_asked_for_a_project() {
+fn whoever_is_signed_out_signs_in_before_a_project_is_asked_for() {
     let sandbox = Sandbox::new();
     let token = sandbox.sign_in("contoso");
     sandbox.contoso().revoke(&token);
-    let (shown, status) = sandbox.on_terminal(["init"]).end();
+    sandbox.azure.microsoft().next_user_code("ABCD-EFGH");
+    let dialogue = sandbox.on_terminal(["init"]).expect("started this yourself");
+    let (shown, status) = dialogue.press("\u{3}").end();
     assert_data_eq!(
         shown,
         str![[r#"
 error: contoso did not accept the sign-in
-hint: sign in with `git vsts login contoso`
+On any device, open https://azure/common/oauth2/deviceauth
+and type the code ABCD-EFGH
+Do so only if you have started this yourself.
 "#]]
         .raw()
     );
-    assert_eq!(status, 4);
+    assert_eq!(status, 130);
     assert!(!sandbox.work().join(".git").exists());
+    // Who gave up has lost nothing.
+    assert!(std::fs::read_to_string(sandbox.credentials()).unwrap().contains(&token));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use double::{Answer, Rule, Step};
 use jiff::{SignedDuration, Timestamp};
 use snapbox::{IntoData as _, assert_data_eq, str};
 
-use crate::microsoft::kept_itself;
+use crate::microsoft::{ADA, kept_itself};
 use crate::sandbox::{Output, Sandbox};
 
 /// How long Microsoft takes where something is to happen meanwhile.
@@ -239,4 +239,115 @@ hint: check the network, then run the same command again
 [exit 5]
 
 "#]].raw());
+}
+
+#[test]
+fn on_a_terminal_every_command_signs_in_again_where_the_sign_in_has_ended() {
+    let sandbox = kept_itself();
+    sandbox.set("GIT_TERMINAL_PROMPT", "");
+    let _ = sandbox.git(["config", "--global", "vsts.credential", "entra"]);
+    sandbox.contoso().repository("shop", "api");
+    let mut said = String::new();
+    for arguments in [
+        &["push"][..],
+        &["remote-add", "api", "contoso/shop/api"],
+        &["init", "contoso/shop/api", "--remote", "api"],
+        &["clone", "contoso/shop/api"],
+    ] {
+        sandbox.azure.microsoft().expire_access_tokens().revoke_refresh_tokens();
+        let browser = sandbox.browser(ADA);
+        let (shown, status) = sandbox.on_terminal(arguments).end();
+        assert_eq!(status, 0, "{arguments:?}\n{shown}");
+        browser.join().unwrap();
+        said += &format!("$ {}\n{shown}\n", arguments.join(" "));
+    }
+    assert_data_eq!(said, str![[r#"
+$ push
+warning: the sign-in to contoso has ended
+  caused by: Microsoft refused the sign-in: the sign-in was revoked, or has ended (AADSTS50173)
+hint: sign in again: `git vsts login contoso`
+error: contoso did not accept the sign-in: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource (TF400813)
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept the sign-in, which renews itself, in a file that only you can read
+remote: Analyzing objects... (3/3) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+main → origin/main (new)
+https://azure/contoso/shop/_git/web
+$ remote-add api contoso/shop/api
+warning: the sign-in to contoso has ended
+  caused by: Microsoft refused the sign-in: the sign-in was revoked, or has ended (AADSTS50173)
+hint: sign in again: `git vsts login contoso`
+error: contoso did not accept the sign-in: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource (TF400813)
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept the sign-in, which renews itself, in a file that only you can read
+Added remote api: https://azure/contoso/shop/_git/api
+https://azure/contoso/shop/_git/api
+$ init contoso/shop/api --remote api
+warning: the sign-in to contoso has ended
+  caused by: Microsoft refused the sign-in: the sign-in was revoked, or has ended (AADSTS50173)
+hint: sign in again: `git vsts login contoso`
+error: contoso did not accept the sign-in: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource (TF400813)
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept the sign-in, which renews itself, in a file that only you can read
+Remote api is there already: https://azure/contoso/shop/_git/api
+Nothing is there yet: `git vsts push` sends what is here
+https://azure/contoso/shop/_git/api
+$ clone contoso/shop/api
+warning: the sign-in to contoso has ended
+  caused by: Microsoft refused the sign-in: the sign-in was revoked, or has ended (AADSTS50173)
+hint: sign in again: `git vsts login contoso`
+error: contoso did not accept the sign-in: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized to access this resource (TF400813)
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept the sign-in, which renews itself, in a file that only you can read
+Cloning into 'api'...
+warning: You appear to have cloned an empty repository.
+
+"#]].raw());
+}
+
+#[test]
+fn on_a_terminal_another_sign_in_takes_the_place_of_a_token_that_is_refused() {
+    let sandbox = Sandbox::connected();
+    let token = field(&sandbox, "token");
+    sandbox.contoso().revoke(&token);
+    sandbox.contoso().repository("shop", "api");
+    let _browser = sandbox.browser(ADA);
+    let (shown, status) = sandbox.on_terminal(["remote-add", "api", "contoso/shop/api"]).end();
+    assert_data_eq!(shown, str![[r#"
+error: contoso did not accept the sign-in
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
+Added remote api: https://azure/contoso/shop/_git/api
+https://azure/contoso/shop/_git/api
+"#]].raw());
+    assert_eq!(status, 0);
+}
+
+/// Starts twenty pushes, each of a branch of its own, and gives the renewals that came of it.
+fn push_twenty(sandbox: &Sandbox) -> usize {
+    let before = sandbox.azure.microsoft().accepted("refresh_token");
+    let children: Vec<_> = (0..20)
+        .map(|number| {
+            let branch = format!("HEAD:refs/heads/{before}/{number}");
+            let program = sandbox.program();
+            let arguments = ["push", "origin", &branch, "--no-set-upstream"];
+            let mut command = sandbox.command(&program, arguments, &sandbox.work());
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    children.into_iter().for_each(end);
+    sandbox.azure.microsoft().accepted("refresh_token") - before
+}
+
+#[test]
+fn twenty_pushes_at_once_renew_a_sign_in_that_rotates_once() {
+    let sandbox = kept_itself();
+    sandbox.azure.microsoft().rotates();
+    ends_in(&sandbox, 60);
+    assert_eq!(push_twenty(&sandbox), 1);
+    sandbox.azure.microsoft().expire_access_tokens();
+    assert_eq!(push_twenty(&sandbox), 1);
+    ends_in(&sandbox, 60);
+    assert_eq!(sandbox.run(["push", "-q"]).status, 0);
 }

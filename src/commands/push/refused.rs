@@ -98,19 +98,13 @@ fn settle(
                 .context(format!("{} refused git, and could not be asked why", refusal.host));
         }
     };
-    let is_bad = is_of_token(&refusal) && is_of_token(&told);
+    let is_bad = place::is_of_token(&refusal) && place::is_of_token(&told);
     let error =
         Error::from(azure::Error::SignedOut { organization: organization.clone(), refusal: told });
     match sign_in.source {
         Source::Store(_) if is_bad => forget(context, organization, sign_in, error),
         _ => place::blame(sign_in, organization, error),
     }
-}
-
-/// Whether a refusal is one of the token itself. A page may be from somebody on the way, and what is
-/// said of the account or of the kind of token is not for ever.
-fn is_of_token(refusal: &http::Refusal) -> bool {
-    refusal.status == 401 && matches!(refusal.reason, Reason::SignedOut | Reason::Expired)
 }
 
 /// Forgets a kept credential that is proved to be no good.

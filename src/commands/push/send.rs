@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{handover, refused, remember};
-use crate::commands::{login, names, place};
+use crate::commands::{names, place};
 use crate::configuration::{Configuration, Trust};
 use crate::context::{Context, SignIn};
 use crate::error::{Error, Kind};
@@ -50,31 +50,13 @@ pub(in crate::commands) fn push(
     match push_once(context, repository, remote, refspecs, (options, &hooked)) {
         Err(error) if error.is_refused_sign_in() => {
             let organization = names::judge(context, remote)?.organization;
-            sign_in_again(context, &organization, error)?;
+            place::sign_in_again(context, &organization, error)?;
             // It has judged this push.
             let options =
                 &Options { no_verify: options.no_verify || hooked.get(), ..options.clone() };
             push_once(context, repository, remote, refspecs, (options, &hooked))
         }
         done => done,
-    }
-}
-
-/// Another sign-in in the place of one that was refused: what renews it may be good still, and else the person can
-/// sign in.
-fn sign_in_again(
-    context: &Context,
-    organization: &Organization,
-    refused: Error,
-) -> Result<(), Error> {
-    match context.sign_in(organization)? {
-        Some(renewed) if renewed.credential.is_renewable() => Ok(()),
-        None if context.ui.can_ask() => {
-            refused.without_hints().print(&context.ui);
-            let wish = login::usual(context, organization)?;
-            login::sign_in(context, organization, &wish).map(drop)
-        }
-        _ => Err(refused),
     }
 }
 
