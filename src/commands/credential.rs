@@ -4,6 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use super::login;
 use crate::context::{ANSWERS_ONLY, Context, SignIn, Source, Token};
 use crate::credential::protocol::{Answer, CAPABILITIES, Description, Scheme};
 use crate::credential::{self, Kept};
@@ -240,7 +241,7 @@ fn store(context: &Context, description: &Description) -> Result<(), Error> {
     }
     let Some((organization, before)) = known(context, &subject)? else { return Ok(()) };
     let label = credential::label(&organization);
-    let kept = match before {
+    let (kept, replaced) = match before {
         Some((record, before)) if before.credential.is_signed_by(secret) => {
             let known = before.credential.signing_secret().and_then(|(_, expires)| expires);
             if let Some(expires) = expires.filter(|expires| known != Some(*expires)) {
@@ -255,17 +256,24 @@ fn store(context: &Context, description: &Description) -> Result<(), Error> {
         Some((_, before)) if before.credential.was_signed_by(secret) => return Ok(()),
         // An access token of somebody else's does not replace what can be used tomorrow.
         Some((_, before)) if before.credential.lasts(now) && !new.lasts(now) => return Ok(()),
-        _ => Kept {
-            organization: organization.url(),
-            account: subject
-                .username
-                .filter(|username| !username.eq_ignore_ascii_case(organization.name()))
-                .unwrap_or_default()
-                .to_owned(),
-            credential: new,
-        },
+        before => {
+            let kept = Kept {
+                organization: organization.url(),
+                account: subject
+                    .username
+                    .filter(|username| !username.eq_ignore_ascii_case(organization.name()))
+                    .unwrap_or_default()
+                    .to_owned(),
+                credential: new,
+            };
+            (kept, before)
+        }
     };
-    Ok(context.keychain()?.write(&organization.key(), &label, &kept.to_record())?)
+    context.keychain()?.write(&organization.key(), &label, &kept.to_record())?;
+    if let Some((_, replaced)) = replaced {
+        login::tell_where_it_lives(context, &organization, &replaced);
+    }
+    Ok(())
 }
 
 /// What is kept: as the store holds it, and read.

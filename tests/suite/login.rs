@@ -1216,3 +1216,81 @@ git uses it too: set in /home/.gitconfig
     assert_eq!(shown.matches("did not accept").count(), 3, "{shown}");
     assert_eq!(status, 4);
 }
+
+#[test]
+fn a_token_that_was_made_and_is_replaced_is_revoked_or_it_is_said_where_it_lives() {
+    let sandbox = Sandbox::new();
+    sandbox.contoso().person("eve@contoso.com", "Eve");
+    let web = |account: &str| {
+        let browser = sandbox.browser(account);
+        let output = sandbox.run(["login", "contoso", "--web"]);
+        browser.join().unwrap();
+        output.to_string()
+    };
+    let deletions = || sandbox.requests().iter().filter(|it| it.starts_with("DELETE ")).count();
+    let _ = web("ada@contoso.com");
+    // Nobody but Ada can revoke it.
+    assert_data_eq!(web("eve@contoso.com"), str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as eve@contoso.com; kept a token in a file that only you can read until DATE
+Replaced the sign-in of ada@contoso.com
+warning: the token that was made for ada@contoso.com goes on being valid until DATE; revoke it at https://azure/contoso/_usersSettings/tokens
+[exit 0]
+
+"#]].raw());
+    assert_eq!(deletions(), 0);
+    let _ = web("eve@contoso.com");
+    assert_eq!(deletions(), 1);
+    let token = sandbox.token("contoso");
+    let paste = |token: &str| {
+        sandbox.run_with_stdin(["login", "contoso", "--pat-stdin"], token).to_string()
+    };
+    assert_data_eq!(paste(&token), str![[r#"
+--- stderr
+Signed in to contoso as ada@contoso.com; kept the token in a file that only you can read
+Replaced the sign-in of eve@contoso.com
+warning: the token that was made for eve@contoso.com goes on being valid until DATE; revoke it at https://azure/contoso/_usersSettings/tokens
+[exit 0]
+
+"#]].raw());
+    let made = sandbox.contoso().tokens_made();
+    let revoked: Vec<_> = made.iter().map(|token| (&*token.account, token.revoked)).collect();
+    assert_eq!(
+        revoked,
+        [("ada@contoso.com", false), ("eve@contoso.com", true), ("eve@contoso.com", false)]
+    );
+    // What was pasted is nobody's to revoke here.
+    assert_data_eq!(web("ada@contoso.com"), str![[r#"
+--- stderr
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
+[exit 0]
+
+"#]].raw());
+    // What was made and is pasted again is known still.
+    let made = sandbox.contoso().tokens_made().pop().unwrap();
+    assert_data_eq!(
+        paste(&made.secret),
+        str![[r#"
+--- stderr
+Signed in to contoso as ada@contoso.com; kept a token in a file that only you can read until DATE
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    assert!(std::fs::read_to_string(sandbox.credentials()).unwrap().contains(&made.id));
+    // And git may replace it.
+    let host = sandbox.azure.url().trim_start_matches("http://").to_owned();
+    let approved = format!(
+        "protocol=http\nhost={host}\npath=contoso/shop/_git/web\nusername=ada@contoso.com\npassword={token}\n\n"
+    );
+    let said = sandbox.run_with_stdin(["credential", "store"], &approved).to_string();
+    assert_data_eq!(said, str![[r#"
+--- stderr
+warning: the token that was made for ada@contoso.com goes on being valid until DATE; revoke it at https://azure/contoso/_usersSettings/tokens
+[exit 0]
+
+"#]].raw());
+}

@@ -446,6 +446,10 @@ fn steady(line: &str) -> String {
         (_, Some((before, _))) if line.starts_with("Signed in to ") => {
             format!("{before} until DATE{end}")
         }
+        (_, Some((before, rest))) if line.starts_with("warning: the token that was made ") => {
+            let (_, rest) = rest.split_once(';').expect("what to do stands behind the date");
+            format!("{before} until DATE;{rest}")
+        }
         _ => line.to_owned(),
     }
 }

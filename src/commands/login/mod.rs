@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use super::names;
 use super::wire::{self, Wired};
 use crate::context::{Context, OVERRIDES, SignIn, Source, Store};
-use crate::credential::{self, Credential, Kept};
+use crate::credential::{self, Credential, Kept, Pat};
 use crate::error::{Error, Kind};
 use crate::keychain;
 use crate::remote::Organization;
@@ -271,12 +271,13 @@ pub(super) fn sign_in(
     let store = context.store()?;
     context.keychain()?.ready().map_err(|error| not_kept(organization, error))?;
     // What could not be replaced later is told before anybody is asked.
-    before(context, organization)?;
+    let known = before(context, organization)?;
     let Proved { credential, account, maker, hold } = match wish.how {
         How::Question => pasted::ask_until_taken(context, organization)?.into(),
         How::Stdin => pasted::from_stdin(context, organization)?.into(),
         How::Web | How::Device => microsoft::sign_in(context, organization, wish)?,
     };
+    let credential = as_known(credential, known);
     let kept = Kept {
         organization: organization.url(),
         account: account.clone().unwrap_or_default(),
@@ -291,12 +292,27 @@ pub(super) fn sign_in(
     drop(hold);
     context.check_interrupted()?;
     tell(context, organization, &kept, before.as_ref(), store);
+    if let Some(before) = before.filter(|before| lives_on(before, &kept, maker.is_some())) {
+        tell_where_it_lives(context, organization, &before);
+    }
     let sign_in = SignIn { credential, account, source: Source::Store(store) };
     context.remember(organization, &sign_in);
     if wish.setup == Setup::Wire && store != Store::None {
         make_git_ask(context, organization);
     }
     Ok(sign_in)
+}
+
+/// What is known of a token that somebody pastes again: when it ends, and its id at the service.
+fn as_known(credential: Credential, before: Option<Kept>) -> Credential {
+    match (&credential, before.map(|before| before.credential)) {
+        (Credential::Pat(pasted), Some(known @ Credential::Pat(_)))
+            if known.is_signed_by(&pasted.token) =>
+        {
+            known
+        }
+        _ => credential,
+    }
 }
 
 /// Keeps what was proved, and gives what it replaced. A token of ours that is of no use by that is revoked: the one that
@@ -318,12 +334,47 @@ fn keep(
     drop(lock);
     if let Some(maker) = maker {
         let useless = match &written {
-            Ok(before) => before.as_ref().map(|before| &before.credential),
+            Ok(Some(before)) if is_of_same_account(before, kept) => Some(&before.credential),
+            Ok(_) => None,
             Err(_) => Some(&kept.credential),
         };
         microsoft::revoke_quietly(context, organization, maker, useless);
     }
     written
+}
+
+/// The service finds no token of another account, and says of it what it says of one that is revoked already.
+fn is_of_same_account(before: &Kept, kept: &Kept) -> bool {
+    before.account.eq_ignore_ascii_case(&kept.account)
+}
+
+/// Whether what was replaced goes on being valid; it does not where a Microsoft sign-in of the same account revoked it,
+/// and what is kept again was not replaced.
+fn lives_on(before: &Kept, kept: &Kept, by_microsoft: bool) -> bool {
+    let is_kept = before
+        .credential
+        .signing_secret()
+        .is_some_and(|(secret, _)| kept.credential.is_signed_by(secret));
+    let is_revoked = by_microsoft && is_of_same_account(before, kept);
+    !is_kept && !is_revoked
+}
+
+/// Tells of a token that was made here and is kept no more: it goes on being valid, and nobody here knows it.
+pub(super) fn tell_where_it_lives(context: &Context, organization: &Organization, before: &Kept) {
+    let Credential::Pat(Pat { id: Some(_), expires, .. }) = &before.credential else { return };
+    if before.credential.is_expired(context.clock.now()) {
+        return;
+    }
+    let whose = match &*before.account {
+        "" => String::new(),
+        account => format!(" for {}", crate::text::visible(account)),
+    };
+    let until = expires.map(|expires| expires.strftime(" until %-d %b %Y").to_string());
+    context.ui.warning(format_args!(
+        "the token that was made{whose} goes on being valid{}; revoke it at {}",
+        until.unwrap_or_default(),
+        organization.tokens_page()
+    ));
 }
 
 /// What was kept is good without it, so nothing that goes wrong here is more than a warning.
@@ -400,7 +451,7 @@ fn tell(
     context.ui.status(format_args!("Signed in to {organization}{who}; {where_kept}"));
     if let Some(before) = before
         && !before.account.is_empty()
-        && before.account != kept.account
+        && !is_of_same_account(before, kept)
     {
         context.ui.status(format_args!("Replaced the sign-in of {}", before.account));
     }
