@@ -6,6 +6,7 @@ use crate::credential::{Credential, Kept, Pat};
 use crate::error::Error;
 use crate::remote::Organization;
 use crate::text::visible;
+use crate::ui::Interrupt;
 use crate::wiring::{Reach, Section};
 
 /// Forget the sign-in to an organization
@@ -39,9 +40,9 @@ impl Logout {
         if organizations.is_empty() && context.keychain()?.accounts()?.is_empty() {
             context.ui.status(format_args!("Nobody is signed in anywhere"));
         }
-        let mut not_revoked = Vec::new();
+        let mut to_revoke = Vec::new();
         for organization in &organizations {
-            not_revoked.extend(self.forget(context, organization)?);
+            to_revoke.extend(self.forget(context, organization)?);
         }
         if self.all {
             forget_the_rest(context)?;
@@ -59,18 +60,16 @@ impl Logout {
         for variable in set_tokens(context) {
             context.ui.warning(format_args!("{variable} is set, and is used as long as it is"));
         }
-        let mut errors = not_revoked.into_iter();
-        let Some(first) = errors.next() else { return Ok(()) };
-        errors.for_each(|error| error.print(&context.ui));
-        Err(first)
+        // Last, since somebody has to sign in: all else is done by then, whatever comes of it.
+        revoke(context, &to_revoke)
     }
 
-    /// Gives what kept the token from being revoked, which is no reason not to forget it here.
-    fn forget(
+    /// Forgets a sign-in, and gives what is to be revoked of it.
+    fn forget<'o>(
         &self,
         context: &Context,
-        organization: &Organization,
-    ) -> Result<Option<Error>, Error> {
+        organization: &'o Organization,
+    ) -> Result<Option<Made<'o>>, Error> {
         // A record that can't be read is to be forgotten all the same.
         let kept = context.keychain()?.read(&organization.key()).ok().flatten();
         let kept = kept.and_then(|record| Kept::from_record(&record).ok());
@@ -84,37 +83,65 @@ impl Logout {
             account => format!(" as {account}"),
         };
         context.ui.status(format_args!("Forgot the sign-in to {organization}{who}"));
-        let revoked = match kept.as_ref().map(|kept| &kept.credential) {
+        match kept.as_ref().map(|kept| &kept.credential) {
             Some(Credential::Entra(_)) => {
                 context.ui.status(format_args!(
                     "What Microsoft gave ends by itself; end it everywhere at https://myaccount.microsoft.com"
                 ));
-                return Ok(None);
+                Ok(None)
             }
             Some(Credential::Pat(Pat { id: Some(id), .. })) if self.revoke => {
-                login::revoke(context, organization, account, id)
+                Ok(Some(Made { organization, account: account.to_owned(), id: id.clone() }))
             }
             _ => {
                 context.ui.status(format_args!(
                     "The token is valid until it expires; revoke it at {}",
                     organization.tokens_page()
                 ));
-                return Ok(None);
-            }
-        };
-        match revoked {
-            Ok(()) => {
-                context.ui.status(format_args!("The token was revoked"));
                 Ok(None)
             }
-            Err(error) => Ok(Some(
+        }
+    }
+}
+
+/// A token that was made here, and is kept no more.
+struct Made<'o> {
+    organization: &'o Organization,
+    account: String,
+    id: String,
+}
+
+/// Revokes tokens, one after the other. Whoever ends that is told where to revoke those that are left, since nothing
+/// here knows them any more.
+fn revoke(context: &Context, made: &[Made<'_>]) -> Result<(), Error> {
+    let mut errors = Vec::new();
+    for (at, Made { organization, account, id }) in made.iter().enumerate() {
+        let last_words = Interrupt::install()?.last_words(&not_yet(&made[at..]));
+        let revoked = login::revoke(context, organization, account, id);
+        drop(last_words);
+        match revoked {
+            Ok(()) => context.ui.status(format_args!("Revoked the token for {organization}")),
+            Err(error) => errors.push(
                 error
                     .without_hints()
                     .context(format!("the token for {organization} was not revoked"))
                     .hint(format!("revoke it at {}", organization.tokens_page())),
-            )),
+            ),
         }
     }
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else { return Ok(()) };
+    errors.for_each(|error| error.print(&context.ui));
+    Err(first)
+}
+
+fn not_yet(left: &[Made<'_>]) -> String {
+    let pages: Vec<_> = left.iter().map(|made| made.organization.tokens_page()).collect();
+    let (what, which) = match left.len() {
+        1 => ("the token was", "it"),
+        _ => ("all tokens were", "those that are left"),
+    };
+    format!("interrupted before {what} revoked; revoke {which} at {}", pages.join(", "))
 }
 
 /// What is forgotten is so without it, so nothing that goes wrong here is more than a warning.

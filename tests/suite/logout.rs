@@ -181,6 +181,64 @@ fn one_and_all_do_not_go_together() {
     assert_eq!(output.status, 2, "{output}");
 }
 
+/// Signed in to two organizations by tokens that were made.
+fn made_for_two() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.azure.organization("fabrikam").person("ada@contoso.com", "Ada Lovelace");
+    for organization in ["contoso", "fabrikam"] {
+        let browser = sandbox.browser("ada@contoso.com");
+        assert_eq!(sandbox.run(["login", organization, "--web"]).status, 0);
+        browser.join().unwrap();
+    }
+    sandbox.azure.microsoft().next_user_code("ABCD-EFGH");
+    sandbox
+}
+
+#[test]
+fn whoever_gives_up_to_sign_in_for_a_revocation_is_told_where_the_token_lives() {
+    let revoke = |sandbox: &Sandbox, arguments: &[&str]| {
+        // A code is waited for.
+        sandbox.set("BROWSER", "");
+        let dialogue = sandbox.on_terminal(arguments).expect("started this yourself");
+        let (shown, status) = dialogue.press("\u{3}").end();
+        assert_eq!(status, 130, "{shown}");
+        shown
+    };
+    let sandbox = made_for_two();
+    assert_data_eq!(revoke(&sandbox, &["logout", "contoso", "--revoke"]), str![[r#"
+Forgot the sign-in to contoso as ada@contoso.com
+git no longer uses it: taken out of /home/.gitconfig
+On any device, open https://azure/common/oauth2/deviceauth
+and type the code ABCD-EFGH
+Do so only if you have started this yourself.
+error: interrupted before the token was revoked; revoke it at https://azure/contoso/_usersSettings/tokens
+"#]].raw());
+    // All else was done by then.
+    let wired = std::fs::read_to_string(sandbox.home().join(".gitconfig")).unwrap();
+    assert!(!wired.contains("/contoso") && wired.contains("/fabrikam"), "{wired}");
+    assert_data_eq!(
+        sandbox.run(["logout", "contoso"]).to_string(),
+        str![[r#"
+--- stderr
+Not signed in to contoso
+[exit 0]
+
+"#]]
+        .raw()
+    );
+    let sandbox = made_for_two();
+    assert_data_eq!(revoke(&sandbox, &["logout", "--all", "--revoke"]), str![[r#"
+Forgot the sign-in to contoso as ada@contoso.com
+Forgot the sign-in to fabrikam as ada@contoso.com
+git no longer uses it: taken out of /home/.gitconfig
+On any device, open https://azure/common/oauth2/deviceauth
+and type the code ABCD-EFGH
+Do so only if you have started this yourself.
+error: interrupted before all tokens were revoked; revoke those that are left at https://azure/contoso/_usersSettings/tokens, https://azure/fabrikam/_usersSettings/tokens
+"#]].raw());
+    assert!(!sandbox.credentials().exists());
+}
+
 /// Signed in to two organizations.
 fn two() -> Sandbox {
     let sandbox = Sandbox::signed_in();

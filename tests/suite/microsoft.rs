@@ -141,9 +141,9 @@ fn signing_in_again_replaces_and_revokes_what_was_made_before() {
     let (said, status) = sandbox.on_terminal(["logout", "contoso", "--revoke"]).end();
     assert_data_eq!(said, str![[r#"
 Forgot the sign-in to contoso as ada@contoso.com
-Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
-The token was revoked
 git no longer uses it: taken out of /home/.gitconfig
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
+Revoked the token for contoso
 "#]].raw());
     assert_eq!(status, 0);
     assert!(sandbox.contoso().tokens_made().iter().all(|it| it.revoked));
@@ -175,8 +175,8 @@ hint: revoke it at https://azure/contoso/_usersSettings/tokens
     let (said, status) = sandbox.on_terminal(["logout", "contoso", "--revoke"]).end();
     assert_data_eq!(said, str![[r#"
 Forgot the sign-in to contoso as ada@contoso.com
-Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
 git no longer uses it: taken out of /home/.gitconfig
+Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
 error: the token for contoso was not revoked
   caused by: the token is of ada@contoso.com, and eve@contoso.com signed in
 hint: revoke it at https://azure/contoso/_usersSettings/tokens
