@@ -415,8 +415,9 @@ hint: name it, `git vsts login contoso --pat-stdin < FILE`, or set `GIT_VSTS_ORG
 [exit 2]
 == login contoso
 --- stderr
-error: there is no terminal to ask "Token for contoso" on, and --pat-stdin is not given
-hint: pipe the token in: `git vsts login contoso --pat-stdin < FILE`
+error: nobody can be asked how to sign in, and none of --web, --device and --pat-stdin is given
+hint: sign in with a Microsoft account: `git vsts login contoso --device` shows a code for any device, `--web` needs a browser on this computer
+hint: or pipe a token in: `git vsts login contoso --pat-stdin < FILE`
 hint: or set `GIT_VSTS_PAT` to it, which needs no sign-in
 [exit 2]
 == login contoso --pat

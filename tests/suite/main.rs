@@ -23,6 +23,7 @@ mod renewal;
 mod sandbox;
 mod secrets;
 mod setup;
+mod sign_in;
 mod status;
 mod terminal;
 mod trust;

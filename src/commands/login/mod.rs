@@ -28,13 +28,13 @@ pub struct Login {
     organization: Option<String>,
     /// Sign in with a Microsoft account in the browser
     ///
-    /// The default where there is a browser.
+    /// The default on a terminal where there is a browser.
     #[arg(long, group = "how")]
     web: bool,
     /// Sign in with a Microsoft account on another device, by a code
     ///
-    /// The default over SSH and without a display. Type the code only if you have started this
-    /// yourself.
+    /// The default on a terminal over SSH or without a display. Type the code only if you have started
+    /// this yourself.
     #[arg(long, group = "how")]
     device: bool,
     /// Ask for a personal access token, without showing it
@@ -152,19 +152,50 @@ impl Login {
         Err(Error::message(Kind::Usage, message).hint(hint))
     }
 
+    /// How the person signs in.
+    ///
+    /// # Errors
+    /// Nobody can be asked and no way is named: a browser or a wait of a quarter of an hour must not begin by itself in a
+    /// script. Or it is a Microsoft account's way, and the organization knows none.
     fn how(&self, context: &Context, organization: &Organization) -> Result<How, Error> {
         let is_microsofts =
             self.credential.is_some() || self.tenant.is_some() || self.expires.is_some();
+        if (self.web || self.device || is_microsofts) && !organization.is_hosted() {
+            let message = format!(
+                "{organization} is an Azure DevOps Server, which takes no Microsoft account"
+            );
+            return Err(Error::message(Kind::Usage, message)
+                .hint(format!("paste a token: `git vsts login {organization} --pat`")));
+        }
         Ok(match () {
             () if self.web => How::Web,
             () if self.device => How::Device,
             () if self.pat => How::Question,
             () if self.pat_stdin => How::Stdin,
-            () if is_microsofts => microsofts(context),
-            () if context.ui.can_ask() && organization.is_hosted() => ask_how(context)?,
-            () => How::Question,
+            () if is_microsofts && context.ui.can_ask() => microsofts(context),
+            () if is_microsofts => {
+                let message =
+                    "nobody can be asked how to sign in, and neither --web nor --device is given";
+                return Err(Error::message(Kind::Usage, message).hint(
+                    "add `--device`, which shows a code for any device, or `--web` where this computer has a browser",
+                ));
+            }
+            () if !organization.is_hosted() || context.askpass().is_some() => How::Question,
+            () if context.ui.can_ask() => ask_how(context)?,
+            () => return Err(no_way(organization)),
         })
     }
+}
+
+fn no_way(organization: &Organization) -> Error {
+    let message =
+        "nobody can be asked how to sign in, and none of --web, --device and --pat-stdin is given";
+    Error::message(Kind::Usage, message)
+        .hint(format!(
+            "sign in with a Microsoft account: `git vsts login {organization} --device` shows a code for any device, `--web` needs a browser on this computer"
+        ))
+        .hint(format!("or pipe a token in: `git vsts login {organization} --pat-stdin < FILE`"))
+        .hint("or set `GIT_VSTS_PAT` to it, which needs no sign-in")
 }
 
 /// How a person signs in where nothing was said: with a Microsoft account, unless nobody is there or
@@ -500,5 +531,52 @@ fn warn_of_environment(context: &Context, organization: &Organization) -> Result
             Ok(())
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::context::{Environment, SystemClock};
+    use crate::remote::Service;
+    use crate::ui::{self, Ui};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        login: Login,
+    }
+
+    #[test]
+    fn a_server_of_ones_own_takes_no_microsoft_account() {
+        let ui = Ui::captured(ui::Settings::default(), Vec::new());
+        let environment = Environment::from_pairs::<String, String>([]);
+        let context = Context::new(ui, environment, Box::new(SystemClock), "/".into()).unwrap();
+        let server = "https://tfs.example.com/tfs/DefaultCollection";
+        let organization =
+            Service::default().with_collection(server).unwrap().organization(server).unwrap();
+        let how = |flags: &str| {
+            let line = Line::parse_from(["login"].into_iter().chain(flags.split_whitespace()));
+            line.login.how(&context, &organization)
+        };
+        for flags in
+            ["--web", "--device", "--tenant contoso.com", "--expires 7", "--credential pat"]
+        {
+            let error = how(flags).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (
+                    Kind::Usage,
+                    format!(
+                        "{organization} is an Azure DevOps Server, which takes no Microsoft account"
+                    ),
+                ),
+                "{flags}"
+            );
+        }
+        assert_eq!(how("--pat-stdin").unwrap(), How::Stdin);
+        assert_eq!(how("").unwrap(), How::Question);
     }
 }
