@@ -1,6 +1,7 @@
 //! A sign-in with a Microsoft account where something goes wrong: nobody to ask, an answer that is lost, a browser that is
 //! none, two at once.
 
+use double::{Answer, Rule};
 use snapbox::{IntoData as _, assert_data_eq, str};
 
 use crate::sandbox::{Output, Sandbox};
@@ -12,6 +13,11 @@ fn device(sandbox: &Sandbox, arguments: &[&str]) -> Output {
     let microsoft = sandbox.azure.microsoft();
     microsoft.next_user_code("ABCD-EFGH").approves_after(0, ADA).poll_interval(Some(1));
     sandbox.run([&["login", "contoso", "--device"], arguments].concat())
+}
+
+/// Whether each token that was made is revoked.
+fn revoked(sandbox: &Sandbox) -> Vec<bool> {
+    sandbox.contoso().tokens_made().iter().map(|token| token.revoked).collect()
 }
 
 #[test]
@@ -52,4 +58,50 @@ hint: add `--device`, which shows a code for any device, or `--web` where this c
     sandbox.set("CI", "1");
     let output = device(&sandbox, &["--expires", "7"]);
     assert_eq!(output.status, 0, "{output}");
+}
+
+#[test]
+fn a_setting_that_can_not_be_used_is_told_before_anybody_signs_in() {
+    let sandbox = Sandbox::new();
+    let _ = sandbox.git([
+        "config",
+        "--global",
+        &format!("http.{}/contoso.sslVerify", sandbox.azure.url()),
+        "false",
+    ]);
+    let output = device(&sandbox, &["--tenant", "contoso.com"]);
+    assert_eq!(output.status, 2, "{output}");
+    assert!(output.stderr.contains("sslVerify"), "{output}");
+    assert_eq!(sandbox.requests(), [""; 0]);
+}
+
+/// The organization's next answer to somebody who is signed in names them so.
+fn is_called(sandbox: &Sandbox, name: &str) {
+    let user = serde_json::json!({"id": "7247af8f-2ba3-446f-afe4-e96a8b55b714",
+        "properties": {"Account": {"$type": "System.String", "$value": name}}});
+    let rule = Rule::new("GET", "/contoso/_apis/connectionData").after(1).times(1);
+    let answer = Answer::json(200, &serde_json::json!({ "authenticatedUser": user }));
+    sandbox.azure.answer(rule, answer);
+}
+
+#[test]
+fn a_guest_revokes_a_token_though_the_organization_has_another_name_for_the_account() {
+    let sandbox = Sandbox::new();
+    for name in ["ada_contoso.com#EXT#@fabrikam.onmicrosoft.com", "Ada Lovelace"] {
+        is_called(&sandbox, name);
+        let output = device(&sandbox, &[]);
+        assert!(output.stderr.contains(&format!("Signed in to contoso as {name};")), "{output}");
+        is_called(&sandbox, name);
+        sandbox.azure.microsoft().next_user_code("ABCD-EFGH");
+        let (said, status) = sandbox.on_terminal(["logout", "contoso", "--revoke"]).end();
+        assert!(said.contains("\nThe token was revoked\n"), "{said}");
+        assert_eq!(status, 0);
+    }
+    assert_eq!(revoked(&sandbox), [true, true]);
+    // Whose it is is looked at all the same.
+    is_called(&sandbox, "Ada Lovelace");
+    assert_eq!(device(&sandbox, &[]).status, 0);
+    let (said, status) = sandbox.on_terminal(["logout", "contoso", "--revoke"]).end();
+    assert!(said.contains("the token is of Ada Lovelace, and ada@contoso.com signed in"), "{said}");
+    assert_eq!((status, revoked(&sandbox)), (4, vec![true, true, false]));
 }

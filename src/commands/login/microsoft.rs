@@ -28,8 +28,10 @@ pub(super) fn sign_in(
     organization: &Organization,
     wish: &Wish,
 ) -> Result<Proved, Error> {
-    // Before anybody is asked for anything.
+    // Before anybody is asked for anything: a setting that fails later would leave a token behind.
     let keep = kept(context, wish.keep)?;
+    context.rest_client(organization)?;
+    context.identity_urls()?;
     let authority = authority(context, organization, wish.tenant.as_deref())?;
     let mut ready = wish.signed_in.clone().and_then(|signed_in| signed_in.of(&authority));
     if wish.signed_in.is_some() && ready.is_none() {
@@ -248,6 +250,7 @@ fn make(
 ) -> Result<Proved, Error> {
     let SignedIn { credential: entra, account, .. } = signed_in;
     let account = account.as_deref();
+    let store = context.store()?;
     let mut why_no_token = None;
     // A token that was made and is not kept would go on being valid.
     let hold = context.hold()?;
@@ -268,7 +271,7 @@ fn make(
             }
         }
     };
-    if context.store()? != Store::None
+    if store != Store::None
         && matches!(credential, Credential::Entra(_))
         && !is_lasting(&credential)
     {
@@ -278,22 +281,41 @@ fn make(
             .hint(format!("paste a token: `git vsts login {organization} --pat`")));
     }
     credential.secrets().for_each(|secret| context.ui.conceal(secret));
-    let client = context.rest_client(organization)?;
-    let wait = |why: &str, pause| context.wait(why, pause);
-    let azure = context.azure(&client, organization, &credential, &wait);
-    match azure.account() {
+    match whose(context, organization, &credential) {
         Ok(named) => {
             if let Some(why) = why_no_token {
                 context.ui.status(format_args!("Keeping the Microsoft sign-in itself: {why}"));
             }
-            let account = Some(named.name);
-            Ok(Proved { credential, account, maker: Some(entra), hold: Some(hold) })
+            Ok(Proved { credential, account: Some(named), maker: Some(entra), hold: Some(hold) })
         }
         Err(error) => {
             revoke_quietly(context, organization, &entra, Some(&credential));
-            Err(no_access(error, account))
+            Err(match error {
+                NotProved::Refused(error) => no_access(error, account),
+                NotProved::Failed(error) => error,
+            })
         }
     }
+}
+
+/// How the organization names the account of a credential, which proves the credential.
+fn whose(
+    context: &Context,
+    organization: &Organization,
+    credential: &Credential,
+) -> Result<String, NotProved> {
+    let client = context.rest_client(organization).map_err(NotProved::Failed)?;
+    let wait = |why: &str, pause| context.wait(why, pause);
+    let azure = context.azure(&client, organization, credential, &wait);
+    Ok(azure.account().map_err(NotProved::Refused)?.name)
+}
+
+/// Why a credential was not proved.
+enum NotProved {
+    /// By what the service said, or by the way to it.
+    Refused(azure::Error),
+    /// By something here.
+    Failed(Error),
 }
 
 /// Whether a sign-in is of use when its first hour is over.
@@ -380,10 +402,15 @@ pub(in crate::commands) fn revoke(
         return Err(Error::message(Kind::SignedOut, message));
     }
     let authority = authority(context, organization, None)?;
-    let SignedIn { credential: entra, account: who, .. } =
+    let SignedIn { credential: entra, account: name, .. } =
         entra(context, &authority, super::microsofts(context))?;
-    // The service does not say whose a token is that it does not find.
-    if let Some(who) = who.filter(|who| !account.is_empty() && !who.eq_ignore_ascii_case(account)) {
+    // The service does not say whose a token is that it does not find. What was kept is its own name of the account, which
+    // is another than Microsoft's for a guest.
+    let who = whose(context, organization, &entra).map_err(|error| match error {
+        NotProved::Refused(error) => no_access(error, name.as_deref()),
+        NotProved::Failed(error) => error,
+    })?;
+    if !account.is_empty() && !who.eq_ignore_ascii_case(account) {
         let message = format!("the token is of {account}, and {who} signed in");
         return Err(Error::message(Kind::SignedOut, message));
     }
