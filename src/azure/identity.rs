@@ -3,7 +3,7 @@
 //! It has hosts of its own, and takes the tokens of a Microsoft sign-in alone ("PAT lifecycle management REST API",
 //! learn.microsoft.com).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
@@ -21,6 +21,10 @@ const TOKENS_VERSION: &str = "7.2-preview.1";
 pub const TOKEN_SCOPES: &str = "vso.code_manage vso.project";
 /// The most characters of what the service says that are shown.
 const SHOWN: usize = 200;
+/// The most pages of a person's tokens that are looked through.
+const PAGES: usize = 20;
+/// How far this computer's clock and the service's may be apart for a token to be taken for one that was made just now.
+const SKEW: SignedDuration = SignedDuration::from_mins(10);
 
 /// Why no token was made.
 #[derive(Debug, Error)]
@@ -41,6 +45,15 @@ pub enum NotMade {
     TooLong {
         /// Where.
         organization: Organization,
+    },
+    /// The answer was lost, and so is a token that was made all the same: it could not be found and revoked.
+    #[error("whether {organization} made a token is not known")]
+    Lost {
+        /// Where.
+        organization: Organization,
+        /// What became of the answer.
+        #[source]
+        error: Error,
     },
     /// The service makes none for this kind of account, or did not say why not.
     #[error("{organization} makes no personal access token for this account ({reason})")]
@@ -96,6 +109,35 @@ impl TokenMade {
     }
 }
 
+/// Not the envelope of other lists, and without the tokens themselves.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenList {
+    pat_tokens: Vec<TokenListed>,
+    #[serde(default)]
+    continuation_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenListed {
+    #[serde(default)]
+    display_name: String,
+    authorization_id: String,
+    #[serde(default)]
+    valid_from: Option<String>,
+    #[serde(default)]
+    valid_to: Option<String>,
+}
+
+/// A token that is to be made.
+struct Wanted<'w> {
+    organization: &'w Organization,
+    name: &'w str,
+    from: Timestamp,
+    until: Timestamp,
+}
+
 #[derive(Deserialize)]
 struct Profile {
     id: String,
@@ -118,7 +160,10 @@ enum Accounts {
 }
 
 impl Identity<'_> {
-    /// Makes a token for one organization. It may end sooner than was asked for.
+    /// Makes a token for one organization, `from` now `until` then. It may end sooner than was asked for.
+    ///
+    /// Where the answer is lost the token is looked for in the list of the account's tokens and revoked: nobody would know
+    /// of it.
     ///
     /// # Errors
     /// [`NotMade`]; a failure of the service's comes with status 200.
@@ -126,31 +171,40 @@ impl Identity<'_> {
         &self,
         organization: &Organization,
         name: &str,
+        from: Timestamp,
         until: Timestamp,
     ) -> Result<Pat, NotMade> {
-        let until = until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let body = json!({
             "displayName": name,
             "scope": TOKEN_SCOPES,
-            "validTo": until,
+            "validTo": until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "allOrgs": false,
         });
         let mut request = self.tokens(Method::POST, organization, &[]);
         request = request.header(CONTENT_TYPE, "application/json");
         request.body = body.to_string().into();
-        let answer: TokenAnswer = self.send(&request).map_err(|error| match error {
+        let wanted = Wanted { organization, name, from, until };
+        let answer: TokenAnswer = match self.send(&request) {
+            Ok(answer) => answer,
             // Of some kinds of account the service sends a sign-in page.
-            Error::Http(http::Error::Refused(refusal)) if refusal.is_about_sign_in() => {
-                self.meaning(organization, refusal)
+            Err(Error::Http(http::Error::Refused(refusal))) if refusal.is_about_sign_in() => {
+                return Err(self.meaning(organization, refusal));
             }
-            error => NotMade::Failed(error),
-        })?;
+            Err(Error::Http(error)) if may_be_done(&error) => {
+                return Err(self.lost(&wanted, error.into()));
+            }
+            Err(error) => return Err(NotMade::Failed(error)),
+        };
         let reason = answer.pat_token_error.as_deref().unwrap_or("none");
-        let made = answer
-            .pat_token
-            .and_then(|made| Some((made.expires(), made.token?, made.authorization_id)));
-        match (made, reason) {
-            (Some((expires, token, id)), _) => Ok(Pat { token, expires, id }),
+        match (answer.pat_token, reason) {
+            (Some(made), _) => {
+                let expires = made.expires();
+                let Some(token) = made.token else {
+                    let host = self.base.host_str().unwrap_or_default().to_owned();
+                    return Err(self.lost(&wanted, http::Error::Unreadable { host }.into()));
+                };
+                Ok(Pat { token, expires, id: made.authorization_id })
+            }
             (None, "patLifespanPolicyViolation" | "invalidValidTo") => {
                 Err(NotMade::TooLong { organization: organization.clone() })
             }
@@ -163,6 +217,58 @@ impl Identity<'_> {
                 reason: visible_within(reason, SHOWN),
             }),
         }
+    }
+
+    /// What it comes to that an answer was lost.
+    fn lost(&self, wanted: &Wanted<'_>, error: Error) -> NotMade {
+        match self.is_undone(wanted) {
+            Ok(true) => NotMade::Failed(error),
+            Ok(false) | Err(_) => {
+                NotMade::Lost { organization: wanted.organization.clone(), error }
+            }
+        }
+    }
+
+    /// Revokes what was made of a wish, and says whether nothing can be left of it.
+    ///
+    /// It is known by its name and by the end that was asked for, to the second: the name alone is that of every token of
+    /// this computer, and the clocks need not agree. What only looks like it may be in use elsewhere.
+    fn is_undone(&self, wanted: &Wanted<'_>) -> Result<bool, Error> {
+        let read = |date: &Option<String>| date.as_ref()?.parse::<Timestamp>().ok();
+        let (mut found, mut looks_like_it) = (false, false);
+        for token in self.listed(wanted.organization)? {
+            if token.display_name != wanted.name {
+                continue;
+            }
+            if read(&token.valid_to).is_some_and(|end| end.as_second() == wanted.until.as_second())
+            {
+                self.revoke_token(wanted.organization, &token.authorization_id)?;
+                found = true;
+            } else {
+                let earliest = wanted.from - SKEW;
+                looks_like_it |= read(&token.valid_from).is_none_or(|from| from >= earliest);
+            }
+        }
+        Ok(found || !looks_like_it)
+    }
+
+    /// The account's tokens that are good.
+    fn listed(&self, organization: &Organization) -> Result<Vec<TokenListed>, Error> {
+        let mut tokens = Vec::new();
+        let mut next = String::new();
+        for _ in 0..PAGES {
+            let mut query = vec![("displayFilterOption", "active")];
+            if !next.is_empty() {
+                query.push(("continuationToken", &next));
+            }
+            let page: TokenList = self.send(&self.tokens(Method::GET, organization, &query))?;
+            tokens.extend(page.pat_tokens);
+            next = page.continuation_token.unwrap_or_default();
+            if next.is_empty() {
+                break;
+            }
+        }
+        Ok(tokens)
     }
 
     /// An account that may not use the organization has no use for another kind of credential either.
@@ -251,6 +357,21 @@ impl Identity<'_> {
     }
 }
 
+/// Whether what was asked for may be done though the answer says otherwise, or none came.
+fn may_be_done(error: &http::Error) -> bool {
+    use http::Error as E;
+    match error {
+        E::Silent { .. }
+        | E::Stalled { .. }
+        | E::Slow { .. }
+        | E::Cut { .. }
+        | E::TooLong { .. }
+        | E::Unreadable { .. } => true,
+        E::Refused(refusal) => refusal.status >= 500 || refusal.status < 300,
+        _ => false,
+    }
+}
+
 /// Whether a refusal is a policy's ("Manage personal access tokens with policies", learn.microsoft.com). New ones are
 /// named in the same way.
 fn is_policy(reason: &str) -> bool {
@@ -293,7 +414,9 @@ mod tests {
                 wait: &|_, _| {},
             };
             let contoso = Service::at(double.url()).unwrap().organization("contoso").unwrap();
-            let pat = identity.make_token(&contoso, "name", Timestamp::UNIX_EPOCH).unwrap();
+            let pat = identity
+                .make_token(&contoso, "name", Timestamp::UNIX_EPOCH, Timestamp::MAX)
+                .unwrap();
             assert_eq!((pat.token.expose_secret(), pat.id.as_deref()), ("made", Some("id")));
             assert_eq!(pat.expires, expires.map(|it| it.parse().unwrap()), "{valid_to}");
         }

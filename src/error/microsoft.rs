@@ -97,6 +97,15 @@ impl From<NotMade> for Error {
     fn from(error: NotMade) -> Self {
         match error {
             NotMade::Failed(error) => error.into(),
+            error @ NotMade::Lost { .. } => {
+                let message = error.to_string();
+                let NotMade::Lost { organization, error } = error else {
+                    unreachable!("matched above")
+                };
+                let page = organization.tokens_page();
+                let hint = format!("a token may have been made: look at {page}, and revoke it there");
+                Self::from(error).context(message).first_hint(hint)
+            }
             error @ NotMade::TooLong { .. } => Self::new(Kind::SignedOut, error)
                 .hint("ask for fewer days, such as `--expires 1`, or keep the sign-in itself: `--credential entra`"),
             error => Self::new(Kind::SignedOut, error)

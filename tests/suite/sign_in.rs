@@ -105,3 +105,68 @@ fn a_guest_revokes_a_token_though_the_organization_has_another_name_for_the_acco
     assert!(said.contains("the token is of Ada Lovelace, and ada@contoso.com signed in"), "{said}");
     assert_eq!((status, revoked(&sandbox)), (4, vec![true, true, false]));
 }
+
+#[test]
+fn a_token_whose_making_got_no_answer_is_found_and_revoked() {
+    let answers = [
+        Answer::reset().after_serving(),
+        Answer::real().cut_after(40),
+        Answer::status(503).after_serving(),
+        Answer::status(504).after_serving(),
+        Answer::json(200, &serde_json::json!("odd")).after_serving(),
+        Answer::json(200, &serde_json::json!({"patToken": {}, "patTokenError": "none"}))
+            .after_serving(),
+    ];
+    for answer in answers {
+        let sandbox = Sandbox::new();
+        // What was made before is not what was lost, though it has the same name.
+        assert_eq!(device(&sandbox, &["--expires", "20"]).status, 0);
+        sandbox.azure.answer(Rule::new("POST", "…/tokens/pats").times(1), answer);
+        let output = device(&sandbox, &[]);
+        assert_eq!(output.status, 5, "{output}");
+        assert!(!output.stderr.contains("may have been made"), "{output}");
+        assert_eq!(revoked(&sandbox), [false, true], "{output}");
+    }
+}
+
+#[test]
+fn a_token_that_is_lost_for_good_is_told_with_the_page_where_it_can_be_revoked() {
+    let lists = |sandbox: &Sandbox| {
+        let rule = Rule::new("GET", "…/tokens/pats");
+        sandbox.azure.answer(rule, Answer::status(500));
+    };
+    let shortens = |sandbox: &Sandbox| drop(sandbox.contoso().shortens_tokens_to(3));
+    let in_the_way: [&dyn Fn(&Sandbox); 2] = [&lists, &shortens];
+    for trouble in in_the_way {
+        let sandbox = Sandbox::new();
+        trouble(&sandbox);
+        let lost = Rule::new("POST", "…/tokens/pats").times(1);
+        sandbox.azure.answer(lost, Answer::reset().after_serving());
+        let output = device(&sandbox, &[]);
+        assert_data_eq!(output.to_string(), str![[r#"
+--- stderr
+On any device, open https://azure/common/oauth2/deviceauth
+and type the code ABCD-EFGH
+Do so only if you have started this yourself.
+error: whether contoso made a token is not known
+  caused by: the connection to azure was cut
+hint: a token may have been made: look at https://azure/contoso/_usersSettings/tokens, and revoke it there
+hint: check the network, then run the same command again
+[exit 5]
+
+"#]].raw());
+    }
+}
+
+#[test]
+fn an_answer_that_says_no_is_not_taken_for_a_lost_one() {
+    let sandbox = Sandbox::new();
+    for answer in [Answer::status(429), Answer::status(400), Answer::conditional_access()] {
+        sandbox.azure.answer(Rule::new("POST", "…/tokens/pats").times(1), answer);
+        let output = device(&sandbox, &[]);
+        assert_ne!(output.status, 0, "{output}");
+    }
+    assert!(
+        sandbox.requests().iter().all(|request| !request.starts_with("GET /contoso/_apis/tokens"))
+    );
+}

@@ -263,6 +263,8 @@ fn make(
             match made {
                 Ok(token) => Credential::Pat(token),
                 Err(NotMade::Failed(error)) => return Err(no_access(error, account)),
+                // Another kind of credential would hide that a token may be left.
+                Err(error @ NotMade::Lost { .. }) => return Err(error.into()),
                 Err(error) if keep == Keep::Auto && is_lasting(&entra) => {
                     why_no_token = Some(error);
                     entra.clone()
@@ -332,8 +334,9 @@ fn token(
 ) -> Result<Pat, NotMade> {
     let name = format!("git vsts on {}", context.machine());
     let make = |days: u16| {
-        let until = context.clock.now() + SignedDuration::from_hours(24 * i64::from(days));
-        identity.make_token(organization, &name, until)
+        let now = context.clock.now();
+        let until = now + SignedDuration::from_hours(24 * i64::from(days));
+        identity.make_token(organization, &name, now, until)
     };
     let wanted = days.unwrap_or(DAYS);
     match make(wanted) {
