@@ -406,7 +406,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
-    use std::net::TcpStream;
+    use std::net::{IpAddr, TcpStream, UdpSocket};
 
     use secrecy::ExposeSecret as _;
 
@@ -609,9 +609,26 @@ mod tests {
         let six = SocketAddr::from((Ipv6Addr::LOCALHOST, listener.port));
         let has_six = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
         assert_eq!(TcpStream::connect(six).is_ok(), has_six);
-        // Another listener on every address of the port can't be had on top of it.
-        let all = TcpListener::bind((Ipv4Addr::UNSPECIFIED, listener.port));
-        assert!(all.is_err() || cfg!(not(target_os = "linux")));
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port)).is_ok());
+        let mut others = own_addresses();
+        // All of 127.0.0.0/8 is this computer to Linux alone.
+        others.extend(cfg!(target_os = "linux").then_some(IpAddr::from([127, 0, 0, 2])));
+        for other in others {
+            let tried = TcpStream::connect_timeout(&SocketAddr::new(other, listener.port), LIMIT);
+            let error = tried.map(|_| other).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "{other}");
+        }
+    }
+
+    /// The addresses from which this computer would speak to others: nothing is sent to learn them.
+    fn own_addresses() -> Vec<IpAddr> {
+        let documented = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
+        let speaking = documented.into_iter().filter_map(|(any, other)| {
+            let socket = UdpSocket::bind(any).ok()?;
+            socket.connect(other).ok()?;
+            Some(socket.local_addr().ok()?.ip())
+        });
+        speaking.filter(|address| !address.is_loopback() && !address.is_unspecified()).collect()
     }
 
     #[test]

@@ -151,9 +151,21 @@ fn a_sign_in_in_the_browser_brings_tokens_and_a_name() {
     assert!(tokens.refresh_token.is_some());
     let lifetime = tokens.expires.duration_since(world.now.get()).as_secs();
     assert!((3000..=5400).contains(&lifetime), "{lifetime}");
-    // The verifier has gone to the token endpoint and nowhere else.
+    // The verifier has gone to the token endpoint, in the body, and nowhere else.
     let requests = world.double.requests();
-    assert!(requests.iter().all(|request| !request.to_string().contains("code_verifier")));
+    let body = |request: &double::Request| String::from_utf8(request.body.clone()).unwrap();
+    let rest = |request| Some(body(request).split_once("code_verifier=")?.1.to_owned());
+    let rest = requests.iter().find_map(rest).unwrap();
+    let verifier = rest.split('&').next().unwrap();
+    assert_eq!(verifier.len(), 43);
+    let holds = |request: &&double::Request| {
+        let head = format!("{request} {:?}", request.headers);
+        head.contains(verifier) || body(request).contains(verifier)
+    };
+    let told: Vec<_> = requests.iter().filter(holds).collect();
+    let [told] = *told else { panic!("{told:?}") };
+    assert!(told.path.ends_with("/oauth2/v2.0/token") && told.query.is_empty(), "{told}");
+    assert!(!format!("{:?}", told.headers).contains(verifier));
 }
 
 #[test]
