@@ -519,9 +519,9 @@ impl Azure<'_> {
 }
 
 /// The service takes the token of a personal account only where the request says so, and would take a work account of
-/// the same address for the personal one: so only where the organization names no directory.
+/// the same address for the personal one.
 fn passing_through(request: Request, credential: &Credential) -> Request {
-    match credential.may_be_personal() {
+    match credential.is_personal() {
         true => request.header(HeaderName::from_static("x-vss-forcemsapassthrough"), "true"),
         false => request,
     }

@@ -68,6 +68,9 @@ pub struct Entra {
     pub authority: Option<String>,
     /// The tenant that issued them.
     pub tenant: String,
+    /// Whether they are of a personal account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub personal: bool,
     /// The public client that they were issued to; empty where it is not ours.
     pub client: String,
 }
@@ -196,10 +199,9 @@ impl Credential {
         }
     }
 
-    /// Whether it is of an account that chose its own directory, since the organization names none: one of
-    /// personal accounts.
-    pub fn may_be_personal(&self) -> bool {
-        matches!(self, Self::Entra(entra) if entra.tenant == "organizations")
+    /// Whether it is a sign-in of a personal account.
+    pub fn is_personal(&self) -> bool {
+        matches!(self, Self::Entra(entra) if entra.personal)
     }
 
     /// Whether this is the secret that signs its requests.
@@ -252,6 +254,7 @@ impl Credential {
                 previous: None,
                 authority: None,
                 tenant: String::new(),
+                personal: false,
                 client: String::new(),
             }),
         })
@@ -465,6 +468,7 @@ mod tests {
             previous: None,
             authority: None,
             tenant: "tenant".into(),
+            personal: true,
             client: "client".into(),
         });
         let record = kept(entra).to_record();
@@ -503,6 +507,7 @@ mod tests {
             previous: None,
             authority: None,
             tenant: String::new(),
+            personal: false,
             client: client.into(),
         })
     }

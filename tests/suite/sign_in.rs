@@ -170,3 +170,37 @@ fn an_answer_that_says_no_is_not_taken_for_a_lost_one() {
         sandbox.requests().iter().all(|request| !request.starts_with("GET /contoso/_apis/tokens"))
     );
 }
+
+/// Whether each request to the service says that it is of a personal account.
+fn passes_through(sandbox: &Sandbox) -> Vec<bool> {
+    let requests = sandbox.azure.requests().into_iter();
+    let signed = requests.filter(|request| request.authorization_kind() == Some("Bearer"));
+    signed.map(|request| request.header("x-vss-forcemsapassthrough").is_some()).collect()
+}
+
+#[test]
+fn only_a_personal_account_is_said_to_be_one() {
+    for is_personal in [false, true] {
+        let sandbox = Sandbox::new();
+        if is_personal {
+            sandbox.contoso().personal_accounts();
+        }
+        sandbox.azure.microsoft().approves_after(0, ADA).poll_interval(Some(1));
+        // Where the account decides, since the organization is chosen from its own.
+        let (said, status) = sandbox
+            .on_terminal(["login", "--device", "--credential", "entra"])
+            .expect("Organization (list yours):")
+            .answer("")
+            .expect("Organization:")
+            .press("\r")
+            .end();
+        assert_eq!(status, 0, "{said}");
+        // What is kept knows it.
+        sandbox.azure.microsoft().expire_access_tokens();
+        sandbox.repository();
+        let output = sandbox.run(["remote-add", "origin", "contoso/shop/shop"]);
+        assert_eq!(output.status, 0, "{output}");
+        let said = passes_through(&sandbox);
+        assert!(said.len() > 3 && said.iter().all(|it| *it == is_personal), "{said:?}");
+    }
+}

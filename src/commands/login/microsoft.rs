@@ -156,6 +156,7 @@ fn entra(context: &Context, authority: &Authority, how: How) -> Result<SignedIn,
         How::Device => by_code(context, &microsoft)?,
         _ => in_browser(context, &microsoft)?,
     };
+    let personal = tokens.is_personal().unwrap_or_else(|| authority.is_any());
     let credential = Credential::Entra(Entra {
         refresh_token: tokens.refresh_token.unwrap_or_default(),
         access_token: Some(tokens.access_token),
@@ -164,6 +165,7 @@ fn entra(context: &Context, authority: &Authority, how: How) -> Result<SignedIn,
         previous: None,
         authority: context.other_authority(),
         tenant: authority.tenant().to_owned(),
+        personal,
         client: client_id,
     });
     credential.secrets().for_each(|secret| context.ui.conceal(secret));

@@ -40,6 +40,10 @@ pub const LOGIN_URL: &str = "https://login.microsoftonline.com";
 const ANY_TENANT: &str = "organizations";
 /// How a service says that it is of no tenant: one of personal accounts.
 const NO_TENANT: &str = "00000000-0000-0000-0000-000000000000";
+/// The directory of personal accounts, and the one that gives them tokens for services of companies ("OpenID Connect on
+/// the Microsoft identity platform", learn.microsoft.com; Git Credential Manager's sources).
+const PERSONAL_TENANTS: [&str; 2] =
+    ["9188040d-6c67-4c5b-b112-36a304b66dad", "f8cdef31-a31e-4b4a-93e4-5f571e91255a"];
 /// Azure DevOps, in all that the account may do there; what is kept is narrower where it can be. The others bring a
 /// refresh token and the account's name.
 const SCOPES: [&str; 4] =
@@ -174,6 +178,11 @@ impl Authority {
         &self.tenant
     }
 
+    /// Whether the account decides in which tenant it signs in.
+    pub fn is_any(&self) -> bool {
+        self.tenant == ANY_TENANT
+    }
+
     /// Whether a sign-in of the tenant with that id is one of this authority: any is where the account decides, or where
     /// only a domain is known.
     pub fn admits(&self, tenant: &str) -> bool {
@@ -231,6 +240,13 @@ pub struct Tokens {
     pub account: Option<String>,
     /// The id of the tenant in which it was signed in, if that was said.
     pub tenant: Option<String>,
+}
+
+impl Tokens {
+    /// Whether they are of a personal account; none if that was not said.
+    pub fn is_personal(&self) -> Option<bool> {
+        self.tenant.as_deref().map(|tenant| PERSONAL_TENANTS.contains(&tenant))
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]

@@ -149,6 +149,7 @@ fn a_sign_in_in_the_browser_brings_tokens_and_a_name() {
     let tokens = world.sign_in().unwrap();
     assert_eq!(tokens.account.as_deref(), Some(ADA));
     assert!(tokens.refresh_token.is_some());
+    assert_eq!(tokens.is_personal(), Some(false));
     let lifetime = tokens.expires.duration_since(world.now.get()).as_secs();
     assert!((3000..=5400).contains(&lifetime), "{lifetime}");
     // The verifier has gone to the token endpoint, in the body, and nowhere else.
