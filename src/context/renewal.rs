@@ -344,6 +344,7 @@ mod tests {
                 authority: context.other_authority(),
                 tenant: "organizations".to_owned(),
                 client: microsoft::CLIENT.to_owned(),
+                personal: false,
             });
         }
 
