@@ -78,16 +78,22 @@ impl Context {
         has_browser(&self.environment, windows_programs_run)
     }
 
-    /// Opens an address in the browser of whoever sits here.
+    /// Opens an address in the browser of whoever sits here. One that is text stays in the foreground until it is left.
     ///
     /// # Errors
     /// None could be started.
     pub fn open_in_browser(&self, url: &Url) -> Result<(), String> {
-        let mut options = webbrowser::BrowserOptions::new();
-        // What it prints would stand in the middle of a dialogue.
-        options.with_suppress_output(true);
-        webbrowser::open_browser_with_options(webbrowser::Browser::Default, url.as_str(), &options)
-            .map_err(|error| error.to_string())
+        open(url)
+    }
+
+    /// The same without waiting for it: what it opens may wait for this program.
+    pub fn start_browser(&self, url: &Url, failed: impl FnOnce(&str) + Send + 'static) {
+        let url = url.clone();
+        std::thread::spawn(move || {
+            if let Err(error) = open(&url) {
+                failed(&error);
+            }
+        });
     }
 
     /// This computer, as the list of a person's tokens shall name it.
@@ -101,10 +107,31 @@ impl Context {
     }
 }
 
+fn open(url: &Url) -> Result<(), String> {
+    let mut options = webbrowser::BrowserOptions::new();
+    // What it prints would stand in the middle of a dialogue.
+    options.with_suppress_output(true);
+    webbrowser::open_browser_with_options(webbrowser::Browser::Default, url.as_str(), &options)
+        .map_err(|error| error.to_string())
+}
+
+/// Browsers without a script engine, in which nobody can sign in at Microsoft. The webbrowser crate has the same list, of
+/// those that it runs on the terminal.
+const TEXT_BROWSERS: [&str; 9] =
+    ["lynx", "links", "links2", "elinks", "w3m", "eww", "netrik", "retawq", "curl"];
+
+/// Whether one of the commands of `BROWSER`, between colons, is a browser with windows.
+fn names_browser(browsers: &std::ffi::OsStr) -> bool {
+    let browsers = browsers.to_string_lossy();
+    let programs = browsers.split(':').filter_map(|command| command.split_whitespace().next());
+    let mut names = programs.filter_map(|program| std::path::Path::new(program).file_name());
+    names.any(|name| !TEXT_BROWSERS.iter().any(|text| name == *text))
+}
+
 /// `windows_programs_run` is asked below Windows' subsystem for Linux alone.
 fn has_browser(environment: &Environment, windows_programs_run: impl Fn() -> bool) -> bool {
     let is_set = |name: &str| environment.raw(name).is_some();
-    if is_set("BROWSER") {
+    if environment.raw("BROWSER").is_some_and(names_browser) {
         return true;
     }
     let is_remote = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].into_iter().any(is_set);
@@ -136,7 +163,7 @@ mod tests {
         let ssh = ("SSH_CONNECTION", "203.0.113.1 50000 203.0.113.2 22");
         let (display, wayland) = (("DISPLAY", ":0"), ("WAYLAND_DISPLAY", "wayland-0"));
         let wsl = ("WSL_DISTRO_NAME", "Debian");
-        let table: [(&[_], bool, bool); 11] = [
+        let table: [(&[_], bool, bool); 15] = [
             (&[], true, is_own),
             (&[display], false, true),
             (&[wayland], false, true),
@@ -146,7 +173,12 @@ mod tests {
             (&[wsl, display], false, true),
             (&[ssh, display], true, false),
             (&[("SSH_TTY", "/dev/pts/0"), wsl], true, false),
-            (&[ssh, ("BROWSER", "w3m")], false, true),
+            (&[ssh, ("BROWSER", "firefox")], false, true),
+            // What is text brings nobody through a sign-in.
+            (&[ssh, ("BROWSER", "w3m")], false, false),
+            (&[ssh, display, ("BROWSER", "/usr/bin/lynx -accept_all_cookies %s")], false, false),
+            (&[ssh, ("BROWSER", "w3m:firefox")], false, true),
+            (&[display, ("BROWSER", "w3m")], false, true),
             (&[("BROWSER", "wslview"), wsl], false, true),
         ];
         for (variables, windows_programs_run, expected) in table {

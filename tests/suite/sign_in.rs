@@ -1,6 +1,10 @@
 //! A sign-in with a Microsoft account where something goes wrong: nobody to ask, an answer that is lost, a browser that is
 //! none, two at once.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
 use double::{Answer, Rule};
 use snapbox::{IntoData as _, assert_data_eq, str};
 
@@ -203,4 +207,73 @@ fn only_a_personal_account_is_said_to_be_one() {
         let said = passes_through(&sandbox);
         assert!(said.len() > 3 && said.iter().all(|it| *it == is_personal), "{said:?}");
     }
+}
+
+/// A program of the sandbox's own, and its path.
+fn script(sandbox: &Sandbox, name: &str, text: &str) -> String {
+    let path = sandbox.work().with_file_name("bin").join(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+/// Where the browser of [`Sandbox::browser`] is.
+fn plain_browser(sandbox: &Sandbox) -> String {
+    sandbox.work().with_file_name("bin").join("browser").display().to_string()
+}
+
+#[test]
+fn a_browser_that_stays_in_the_foreground_holds_nothing_up() {
+    let sandbox = Sandbox::new();
+    let left = sandbox.work().join("left");
+    assert!(Command::new("mkfifo").arg(&left).status().unwrap().success());
+    let browser = sandbox.browser(ADA);
+    // It is there until the person has read the page and leaves it.
+    let text = format!("{} \"$1\"\ncat '{}'", plain_browser(&sandbox), left.display());
+    sandbox.set("BROWSER", &script(&sandbox, "w3m", &text));
+    sandbox.set("DISPLAY", ":0");
+    let person = std::thread::spawn(move || {
+        let landing = browser.join().unwrap();
+        fs::write(left, "").unwrap();
+        landing
+    });
+    let output = sandbox.run(["login", "contoso", "--web"]);
+    assert_eq!(output.status, 0, "{output}");
+    assert!(person.join().unwrap().page.contains("<h1>Signed in as ada@contoso.com</h1>"));
+}
+
+#[test]
+fn a_browser_is_started_with_one_address_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let browser = sandbox.browser(ADA);
+    let log = sandbox.work().join("arguments");
+    let text = format!(
+        "printf '%s\\n' \"$#\" \"$@\" >'{}'\nexec {} \"$@\"",
+        log.display(),
+        plain_browser(&sandbox)
+    );
+    sandbox.set("BROWSER", &script(&sandbox, "firefox", &text));
+    let output = sandbox.run(["login", "contoso", "--web"]);
+    assert_eq!(output.status, 0, "{output}");
+    browser.join().unwrap();
+    let said = fs::read_to_string(log).unwrap();
+    let ["1", address] = *said.lines().collect::<Vec<_>>() else { panic!("{said}") };
+    let start = sandbox.url("4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?");
+    assert!(address.starts_with(&start), "{address}");
+    // What a shell would take for the end of a command is in it.
+    assert!(address.matches('&').count() > 5 && address.ends_with("select_account"), "{address}");
+}
+
+#[test]
+fn a_text_browser_over_ssh_is_no_browser() {
+    let sandbox = Sandbox::new();
+    sandbox.set("SSH_CONNECTION", "203.0.113.1 50000 203.0.113.2 22");
+    sandbox.set("BROWSER", "w3m");
+    let (said, status) = sandbox
+        .on_terminal(["login", "contoso", "--expires", "7"])
+        .expect("started this yourself")
+        .press("\u{3}")
+        .end();
+    assert!(said.contains("and type the code"), "{said}");
+    assert_eq!(status, 130);
 }

@@ -178,11 +178,12 @@ fn in_browser(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Er
     if context.has_browser() {
         // The address first: a browser may start and show nothing.
         context.ui.instruction(format_args!("Opening {url} (or visit it yourself)"));
-        if let Err(error) = context.open_in_browser(&url) {
-            context.ui.warning(format_args!(
+        let ui = context.ui.clone();
+        context.start_browser(&url, move |error| {
+            ui.warning(format_args!(
                 "no browser could be started ({error}); visit the address yourself, or sign in on another device with `--device`"
             ));
-        }
+        });
     } else {
         // The answer comes to a port of this computer.
         context.ui.instruction(format_args!(
