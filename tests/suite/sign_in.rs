@@ -277,3 +277,26 @@ fn a_text_browser_over_ssh_is_no_browser() {
     assert!(said.contains("and type the code"), "{said}");
     assert_eq!(status, 130);
 }
+
+#[test]
+fn what_a_server_repeats_of_a_secret_is_not_shown() {
+    for (flag, parameter) in
+        [("--web", "code"), ("--web", "code_verifier"), ("--device", "device_code")]
+    {
+        let sandbox = Sandbox::new();
+        let microsoft = sandbox.azure.microsoft();
+        microsoft.echoes(parameter).poll_interval(Some(1)).approves_after(0, ADA);
+        let _browser = (flag == "--web").then(|| sandbox.browser(ADA));
+        // Of each run it is checked that no secret of the double's is in it.
+        let output = sandbox.run(["login", "contoso", flag, "-v"]);
+        assert!(output.stderr.contains("AADSTS99999: This is odd: ***"), "{output}");
+        assert_eq!(output.status, 4, "{output}");
+    }
+    let sandbox = Sandbox::new();
+    sandbox.azure.microsoft().access_tokens_last(100);
+    assert_eq!(device(&sandbox, &["--credential", "entra"]).status, 0);
+    sandbox.azure.microsoft().echoes("refresh_token").expire_access_tokens();
+    sandbox.contoso().repository("shop", "web");
+    let output = sandbox.run(["clone", "contoso/shop/web", "-v"]);
+    assert!(output.stderr.contains("AADSTS99999: This is odd: ***"), "{output}");
+}

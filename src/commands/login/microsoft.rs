@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use secrecy::SecretString;
 
 use super::{How, Keep, Proved, Wish};
 use crate::azure::{self, Identity, NotMade};
@@ -151,7 +152,8 @@ fn entra(context: &Context, authority: &Authority, how: How) -> Result<SignedIn,
     let client = context.login_client()?;
     let client_id = context.client_id()?;
     let now = || context.clock.now();
-    let microsoft = Microsoft::new(&client, authority, &client_id, &now)?;
+    let conceal = |secret: &SecretString| context.ui.conceal(secret);
+    let microsoft = Microsoft::new(&client, authority, &client_id, &now)?.concealing(&conceal);
     let tokens = match how {
         How::Device => by_code(context, &microsoft)?,
         _ => in_browser(context, &microsoft)?,

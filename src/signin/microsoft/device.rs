@@ -70,6 +70,7 @@ impl Microsoft<'_> {
                 }
                 _ => no_token(),
             })?;
+        (self.conceal)(&answer.device_code().secret().clone().into());
         let page = Url::parse(answer.verification_uri()).map_err(|_| no_token())?;
         let host = page.host_str().unwrap_or_default();
         let is_own =

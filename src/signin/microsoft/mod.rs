@@ -277,6 +277,7 @@ pub struct Microsoft<'m> {
     authority: &'m Authority,
     entra: Entra,
     now: &'m dyn Fn() -> Timestamp,
+    conceal: &'m dyn Fn(&SecretString),
 }
 
 impl<'m> Microsoft<'m> {
@@ -299,7 +300,13 @@ impl<'m> Microsoft<'m> {
             .set_device_authorization_url(
                 DeviceAuthorizationUrl::new(authority.endpoint("devicecode")).map_err(bad)?,
             );
-        Ok(Self { client, authority, entra, now })
+        Ok(Self { client, authority, entra, now, conceal: &|_| {} })
+    }
+
+    /// Tells of each secret before it is sent, or as soon as it comes: a server may repeat it in an error, which is shown.
+    #[must_use]
+    pub fn concealing(self, conceal: &'m dyn Fn(&SecretString)) -> Self {
+        Self { conceal, ..self }
     }
 
     /// Begins a sign-in in the browser: listens for the answer, and says which page asks the person.
@@ -313,6 +320,7 @@ impl<'m> Microsoft<'m> {
         let redirect = RedirectUrl::new(listener.redirect_uri())
             .map_err(|_| Error::UnknownHost { host: listener.redirect_uri() })?;
         let (url, verifier) = self.question(&redirect, &state);
+        (self.conceal)(&verifier);
         Ok(Attempt { url, listener, redirect, verifier })
     }
 
@@ -347,6 +355,7 @@ impl<'m> Microsoft<'m> {
                 Err(Error::Refused(Refused::read(&error, &description, &[])))
             }
             loopback::Answer::Code { code, issuer } => {
+                (self.conceal)(&code);
                 self.check_issuer(issuer).and_then(|()| self.redeem(&code, &redirect, &verifier))
             }
         };

@@ -182,6 +182,12 @@ impl Microsoft {
         self.changed(|microsoft| microsoft.troubles.push(Trouble { step, code, times }))
     }
 
+    /// From now on the token endpoint refuses whatever comes, and repeats that parameter of it in its
+    /// words for people.
+    pub fn echoes(&self, parameter: &str) -> Microsoft {
+        self.changed(|microsoft| microsoft.echoes = Some(parameter.to_owned()))
+    }
+
     /// Takes all of [`Microsoft::refuse`] back.
     pub fn permit(&self) -> Microsoft {
         self.changed(|microsoft| microsoft.troubles.clear())

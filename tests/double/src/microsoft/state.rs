@@ -144,6 +144,8 @@ pub(crate) struct MicrosoftState {
     pub(crate) troubles: Vec<Trouble>,
     pub(crate) rotates: bool,
     pub(crate) withholds_refresh_tokens: bool,
+    /// The parameter that the token endpoint repeats in a refusal.
+    pub(crate) echoes: Option<String>,
     pub(crate) access_lifetime: Duration,
     /// `iss` of the answer at the redirect: none, the true one (empty), or that text.
     pub(crate) issuer: Option<String>,
@@ -172,6 +174,7 @@ impl Default for MicrosoftState {
             troubles: Vec::new(),
             rotates: false,
             withholds_refresh_tokens: false,
+            echoes: None,
             access_lifetime: Duration::from_secs(3_599),
             issuer: None,
             poll_interval: Some(5),

@@ -32,6 +32,11 @@ pub(super) fn serve(shared: &Shared, parts: &Parts, tenant: &str, body: &[u8]) -
         account: redeemed.as_ref().ok().map(|grant| grant.account.address.clone()),
         error: redeemed.as_ref().err().map(|fault| fault.code),
     });
+    if let Some(name) = &state.microsoft.echoes {
+        let said = format!("AADSTS99999: This is odd: {}", parameters.get(name).unwrap_or("-"));
+        let fault = json!({"error": "invalid_grant", "error_description": said});
+        return not_kept(json_response(400, &fault));
+    }
     match redeemed {
         Ok(grant) => not_kept(tokens(shared, &mut state, &grant)),
         Err(fault) => not_kept(fault.response()),
