@@ -21,6 +21,7 @@ use crate::signin::{askpass, pat};
 use crate::ui::{self, Signal, Ui};
 use crate::wiring;
 
+pub use microsoft::Attempted;
 pub use reference::{
     Trouble, held_reference, refused_reference, unchanged_reference, unknown_reference,
     withheld_reference,

@@ -358,7 +358,7 @@ fn what_is_no_token_is_told_apart_and_sent_nowhere() {
 == ""
 --- stderr
 error: stdin is empty
-hint: the token comes from a file or a pipe: `git vsts login ORG --pat-stdin < FILE`
+hint: the token comes from a file or a pipe: `git vsts login contoso --pat-stdin < FILE`
 [exit 2]
 == " \r\n"
 --- stderr
@@ -1109,7 +1109,7 @@ fn git_askpass_asks_where_there_is_no_terminal_and_nothing_forbids_it() {
         str![[r#"
 --- stderr
 error: GIT_ASKPASS ended without an answer (exit status: 1)
-hint: pipe the token in, `git vsts login ORG --pat-stdin < FILE`, or set `GIT_VSTS_PAT`
+hint: pipe the token in, `git vsts login contoso --pat-stdin < FILE`, or set `GIT_VSTS_PAT`
 [exit 2]
 
 "#]]

@@ -198,7 +198,7 @@ fn a_policy_that_refuses_a_renewal_takes_nothing_away() {
 error: the sign-in to contoso could not be renewed
   caused by: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
 hint: use the network or the device that your administrator allows, such as the company's VPN
-hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+hint: or make a token on the web page and paste it: `git vsts login ORG --pat`
 [exit 4]
 
 "#]].raw());
@@ -391,8 +391,8 @@ fn what_microsoft_refuses_is_told_in_plain_words() {
 --- stderr
 Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
 error: Microsoft refused the sign-in: it was declined (AADSTS65004)
-hint: sign in again: `git vsts login ORG`
-hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+hint: sign in again: `git vsts login contoso`
+hint: or make a token at https://azure/contoso/_usersSettings/tokens and paste it: `git vsts login contoso --pat`
 [exit 4]
 
 "#]],
@@ -405,7 +405,7 @@ hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
 Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
 error: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
 hint: use the network or the device that your administrator allows, such as the company's VPN
-hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+hint: or make a token at https://azure/contoso/_usersSettings/tokens and paste it: `git vsts login contoso --pat`
 [exit 4]
 
 "#]],
@@ -417,7 +417,7 @@ hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
 --- stderr
 Opening https://azure/4d5eec41-5e32-464f-a026-2af287746f91/oauth2/v2.0/authorize?… (or visit it yourself)
 error: Microsoft refused the sign-in: invalid_grant: AADSTS99999: The sign-in was not successful.
-hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+hint: make a token at https://azure/contoso/_usersSettings/tokens and paste it: `git vsts login contoso --pat`
 [exit 4]
 
 "#]],
@@ -438,7 +438,7 @@ hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
 --- stderr
 error: Microsoft refused the sign-in: the organization does not allow a sign-in by a code on another device (AADSTS530033)
 hint: sign in in the browser, with `--web`
-hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+hint: or make a token at https://azure/contoso/_usersSettings/tokens and paste it: `git vsts login contoso --pat`
 [exit 4]
 
 "#]],
@@ -447,9 +447,9 @@ hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
             65001,
             str![[r#"
 --- stderr
-error: Microsoft refused the sign-in: an administrator has to allow this program first (AADSTS65001)
-hint: ask an administrator of your directory to allow Visual Studio, as which git vsts signs in
-hint: else make a token on the web page and paste it: `git vsts login ORG --pat`
+error: Microsoft refused the sign-in: nobody has allowed this program for the account yet (AADSTS65001)
+hint: sign in again and accept what Microsoft asks; where it does not ask, an administrator has to allow the program as which git vsts signs in (Visual Studio, unless `GIT_VSTS_CLIENT_ID` or `vsts.clientId` names another)
+hint: or make a token at https://azure/contoso/_usersSettings/tokens and paste it: `git vsts login contoso --pat`
 [exit 4]
 
 "#]],

@@ -478,7 +478,7 @@ fn streams_that_are_closed_do_no_harm() {
 == exec $0 login contoso --pat-stdin <&-
 --- stderr
 error: stdin is empty
-hint: the token comes from a file or a pipe: `git vsts login ORG --pat-stdin < FILE`
+hint: the token comes from a file or a pipe: `git vsts login contoso --pat-stdin < FILE`
 [exit 2]
 == exec $0 status --offline >&-
 [exit 0]

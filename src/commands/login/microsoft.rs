@@ -9,7 +9,7 @@ use super::{How, Keep, Proved, Wish};
 use crate::azure::{self, Identity, NotMade};
 use crate::context::{Context, Store};
 use crate::credential::{Credential, Entra, Pat};
-use crate::error::{Error, Kind};
+use crate::error::{Attempted, Error, Kind};
 use crate::http;
 use crate::remote::Organization;
 use crate::signin::microsoft::{self, Authority, Landed, Microsoft, Progress, Tokens};
@@ -43,7 +43,7 @@ pub(super) fn sign_in(
     loop {
         let signed_in = match ready.take() {
             Some(signed_in) => signed_in,
-            None => entra(context, &authority, wish.how)?,
+            None => entra(context, &authority, wish.how, Some(organization))?,
         };
         let account = signed_in.account.clone();
         let made = make(context, organization, keep, wish.days, signed_in);
@@ -117,7 +117,7 @@ pub(super) fn choose(context: &Context, how: How, tenant: Option<&str>) -> Resul
     let configured = context.configuration()?.trusted("vsts.tenant");
     let tenant = tenant.or(configured).unwrap_or("organizations");
     let authority = Authority::new(context.login_url(), tenant)?;
-    let signed_in = entra(context, &authority, how)?;
+    let signed_in = entra(context, &authority, how, None)?;
     let names =
         with_identity(context, &signed_in.credential, |identity| identity.organizations())??;
     let who = signed_in.account.as_deref().unwrap_or("this account");
@@ -148,15 +148,22 @@ fn authority(
 }
 
 /// Signs somebody in.
-fn entra(context: &Context, authority: &Authority, how: How) -> Result<SignedIn, Error> {
+fn entra(
+    context: &Context,
+    authority: &Authority,
+    how: How,
+    organization: Option<&Organization>,
+) -> Result<SignedIn, Error> {
     let client = context.login_client()?;
     let client_id = context.client_id()?;
     let now = || context.clock.now();
     let conceal = |secret: &SecretString| context.ui.conceal(secret);
     let microsoft = Microsoft::new(&client, authority, &client_id, &now)?.concealing(&conceal);
+    let attempted = Attempted { organization, in_browser: how != How::Device };
+    let advise = |error| Error::of_sign_in(error, attempted);
     let tokens = match how {
-        How::Device => by_code(context, &microsoft)?,
-        _ => in_browser(context, &microsoft)?,
+        How::Device => by_code(context, &microsoft, &advise)?,
+        _ => in_browser(context, &microsoft, &advise)?,
     };
     let personal = tokens.is_personal().unwrap_or_else(|| authority.is_any());
     let credential = Credential::Entra(Entra {
@@ -174,8 +181,15 @@ fn entra(context: &Context, authority: &Authority, how: How) -> Result<SignedIn,
     Ok(SignedIn { credential, account: tokens.account, tenant: tokens.tenant })
 }
 
-fn in_browser(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Error> {
-    let attempt = microsoft.begin()?;
+/// What a failure at Microsoft means for the person.
+type Advise<'a> = &'a dyn Fn(microsoft::Error) -> Error;
+
+fn in_browser(
+    context: &Context,
+    microsoft: &Microsoft<'_>,
+    advise: Advise<'_>,
+) -> Result<Tokens, Error> {
+    let attempt = microsoft.begin().map_err(advise)?;
     let url = attempt.url.clone();
     if context.has_browser() {
         // The address first: a browser may start and show nothing.
@@ -192,7 +206,7 @@ fn in_browser(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Er
             "Visit {url}\nin a browser on this computer; where that is on another one, sign in with `--device`"
         ));
     }
-    let (tokens, landed) = microsoft.end(attempt, PATIENCE)?;
+    let (tokens, landed) = microsoft.end(attempt, PATIENCE).map_err(advise)?;
     say_who(landed, &tokens);
     Ok(tokens)
 }
@@ -206,9 +220,13 @@ fn say_who(landed: Landed, tokens: &Tokens) {
     landed.show(&title, "You may close this tab and go back to the terminal.");
 }
 
-fn by_code(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Error> {
+fn by_code(
+    context: &Context,
+    microsoft: &Microsoft<'_>,
+    advise: Advise<'_>,
+) -> Result<Tokens, Error> {
     loop {
-        let code = microsoft.device_code()?;
+        let code = microsoft.device_code().map_err(advise)?;
         context.ui.instruction(format_args!(
             "On any device, open {}\nand type the code {}\nDo so only if you have started this yourself.",
             code.page, code.user_code
@@ -235,12 +253,12 @@ fn by_code(context: &Context, microsoft: &Microsoft<'_>) -> Result<Tokens, Error
         match microsoft.use_code(&code, &pause) {
             Err(error @ microsoft::Error::CodeEnded { .. }) if context.ui.can_ask() => {
                 drop(line);
-                Error::from(error).without_hints().print(&context.ui);
+                advise(error).without_hints().print(&context.ui);
                 if !context.ui.confirm("Get another code?", true, "")? {
                     return Err(Error::printed(Kind::SignedOut));
                 }
             }
-            used => return Ok(used?),
+            used => return used.map_err(advise),
         }
     }
 }
@@ -411,7 +429,7 @@ pub(in crate::commands) fn revoke(
     }
     let authority = authority(context, organization, None)?;
     let SignedIn { credential: entra, account: name, .. } =
-        entra(context, &authority, super::microsofts(context))?;
+        entra(context, &authority, super::microsofts(context), Some(organization))?;
     // The service does not say whose a token is that it does not find. What was kept is its own name of the account, which
     // is another than Microsoft's for a guest.
     let who = whose(context, organization, &entra).map_err(|error| match error {
@@ -482,7 +500,7 @@ mod tests {
         let authority = Authority::new(double.url(), "organizations").unwrap();
         let now = || context.clock.now();
         let microsoft = Microsoft::new(&client, &authority, CLIENT, &now).unwrap();
-        if let Err(error) = by_code(&context, &microsoft) {
+        if let Err(error) = by_code(&context, &microsoft, &Error::from) {
             error.print(&context.ui);
         }
         let said = context.ui.captured_stderr().replace(double.url(), "https://azure");

@@ -21,7 +21,15 @@ pub(super) fn from_stdin(
     context: &Context,
     organization: &Organization,
 ) -> Result<(Credential, Option<String>), Error> {
-    try_out(context, organization, &context.ui.read_secret_from_stdin(SECRET_LIMIT)?)
+    let read = context.ui.read_secret_from_stdin(SECRET_LIMIT).map_err(|error| match error {
+        ui::Error::StdinEmpty | ui::Error::StdinIsTerminal => {
+            Error::from(error).without_hints().hint(format!(
+                "the token comes from a file or a pipe: `git vsts login {organization} --pat-stdin < FILE`"
+            ))
+        }
+        error => error.into(),
+    })?;
+    try_out(context, organization, &read)
 }
 
 /// Asks again where a person mistyped, three times in all.
@@ -70,7 +78,12 @@ fn ask(context: &Context, organization: &Organization) -> Result<SecretString, E
     let question = format!("Token for {organization}");
     if let Some(program) = context.askpass() {
         let patience = Duration::from_secs(300);
-        return Ok(askpass::ask(program, &format!("{question}: "), &SECRETS, patience)?);
+        let asked = askpass::ask(program, &format!("{question}: "), &SECRETS, patience);
+        return asked.map_err(|error| {
+            Error::from(error).without_hints().hint(format!(
+                "pipe the token in, `git vsts login {organization} --pat-stdin < FILE`, or set `GIT_VSTS_PAT`"
+            ))
+        });
     }
     let asked = context.ui.ask_secret(&question, "--pat-stdin");
     asked.map_err(|error| match error {

@@ -15,6 +15,8 @@ use crate::text::visible_within;
 
 /// Where a person types a code, beside the hosts of the sign-in itself.
 const PAGES: [&str; 2] = ["microsoft.com", "www.microsoft.com"];
+/// The longest that a code is waited for, whatever a server says; Microsoft's are good for 15 minutes.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// The most characters of such a page's address.
 const LONGEST_PAGE: usize = 200;
 /// How many seconds between two polls a server may ask for, and how many it is where it asks for nothing that can be
@@ -55,7 +57,7 @@ impl Microsoft<'_> {
     /// # Errors
     /// [`enum@Error`]
     pub fn device_code(&self) -> Result<DeviceCode, Error> {
-        let no_token = || Error::NoToken { host: self.host() };
+        let no_code = || Error::NoCode { host: self.host() };
         let answer: StandardDeviceAuthorizationResponse = self
             .entra
             .exchange_device_code()
@@ -68,18 +70,20 @@ impl Microsoft<'_> {
                 RequestTokenError::ServerResponse(body) => {
                     Error::Refused((&body as &refusal::Body).into())
                 }
-                _ => no_token(),
+                _ => no_code(),
             })?;
         (self.conceal)(&answer.device_code().secret().clone().into());
-        let page = Url::parse(answer.verification_uri()).map_err(|_| no_token())?;
+        let page = Url::parse(answer.verification_uri()).map_err(|_| no_code())?;
         let host = page.host_str().unwrap_or_default();
         let is_own =
             Url::parse(self.authority.base()).is_ok_and(|base| base.origin() == page.origin());
-        let is_known = page.scheme() == "https" && (HOSTS.contains(&host) || PAGES.contains(&host));
+        // On another port somebody else may listen.
+        let is_usual = page.scheme() == "https" && page.port().is_none();
+        let is_known = is_usual && (HOSTS.contains(&host) || PAGES.contains(&host));
         // A user part would be read as the host.
         let has_user = !page.username().is_empty() || page.password().is_some();
         if host.is_empty() || has_user || page.as_str().len() > LONGEST_PAGE {
-            return Err(no_token());
+            return Err(no_code());
         }
         if !is_own && !is_known {
             return Err(Error::UnknownPage { host: visible_within(host, 100) });
@@ -87,9 +91,10 @@ impl Microsoft<'_> {
         let user_code = answer.user_code().secret().clone();
         let may_be = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if user_code.is_empty() || user_code.len() > 32 || !user_code.bytes().all(may_be) {
-            return Err(no_token());
+            return Err(no_code());
         }
-        Ok(DeviceCode { user_code, page, lifetime: answer.expires_in(), inner: answer })
+        let lifetime = answer.expires_in().min(LONGEST);
+        Ok(DeviceCode { user_code, page, lifetime, inner: answer })
     }
 
     /// Waits until somebody has signed in with the code, or its time is over: a network that is gone meanwhile ends

@@ -72,6 +72,12 @@ pub enum Error {
         /// Who answered.
         host: String,
     },
+    /// What came is no code that a person can type (RFC 8628, section 3.2).
+    #[error("{host} answered without a code for another device that can be used")]
+    NoCode {
+        /// Who answered.
+        host: String,
+    },
     /// Somebody else says to have issued the code (RFC 9207).
     #[error("the answer in the browser is of another sign-in, {issuer}")]
     OtherIssuer {

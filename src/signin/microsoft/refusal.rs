@@ -16,7 +16,7 @@ pub enum Meaning {
     OtherTenant,
     /// There is no such account.
     NoSuchAccount,
-    /// The account is locked.
+    /// The account is locked, or the network's address is.
     Locked,
     /// The password is wrong.
     Password,
@@ -32,20 +32,26 @@ pub enum Meaning {
     DeviceCodeBlocked,
     /// A policy of conditional access forbids it.
     ConditionalAccess,
+    /// Such a policy does not approve the application.
+    NotApproved,
     /// The account is not assigned to the application.
     NotAssigned,
     /// The tenant knows no Azure DevOps.
     NoAzureDevOps,
     /// A policy between tenants forbids it.
     TenantRestriction,
-    /// Somebody has to consent first.
+    /// The person has to consent first, or somebody who may.
     Consent,
+    /// An administrator has to consent first.
+    AdminConsent,
     /// The person declined.
     Declined,
     /// The sign-in was revoked, or has ended.
     Ended,
     /// The code was used, or is of another try.
     CodeUsed,
+    /// The code is none that was given out.
+    CodeUnknown,
     /// The tenant or the application is not known.
     NoSuchTenant,
     /// A personal account, or a work account, where the other kind is wanted.
@@ -67,16 +73,19 @@ impl Meaning {
             50058 | 50072 | 50074 | 50076 | 50078 | 50079 => Self::MoreProof,
             50097 | 50129 | 53000 | 53001 => Self::Device,
             530_033 => Self::DeviceCodeBlocked,
-            50131 | 53002 | 53003 | 530_032 | 530_035 => Self::ConditionalAccess,
+            50131 | 53003 | 530_032 | 530_035 => Self::ConditionalAccess,
+            53002 => Self::NotApproved,
             50105 => Self::NotAssigned,
             500_011 | 650_052 => Self::NoAzureDevOps,
             500_021 | 500_212 | 500_213 => Self::TenantRestriction,
-            65001 | 90094 | 90095 => Self::Consent,
+            65001 => Self::Consent,
+            90094 | 90095 => Self::AdminConsent,
             65004 => Self::Declined,
             50132 | 50133 | 50173 | 70000 | 70008 | 70043 | 165_100 | 700_082 | 700_084 => {
                 Self::Ended
             }
-            54005 | 70018 | 70019 | 70020 => Self::CodeUsed,
+            54005 | 70019 | 70020 => Self::CodeUsed,
+            70018 => Self::CodeUnknown,
             90002 | 700_011 | 700_016 => Self::NoSuchTenant,
             90124 | 90130 | 900_021 | 9_001_023 | 9_002_332 => Self::OtherKindOfAccount,
             28002 | 50011 | 50147 | 65002 | 70011 | 700_025 | 7_000_218 => Self::Request,
@@ -88,7 +97,8 @@ impl Meaning {
     fn of_error(error: &str) -> Option<Self> {
         Some(match error {
             "access_denied" | "authorization_declined" => Self::Declined,
-            "expired_token" | "bad_verification_code" => Self::CodeUsed,
+            "expired_token" => Self::CodeUsed,
+            "bad_verification_code" => Self::CodeUnknown,
             "invalid_grant" => Self::Ended,
             "interaction_required" | "login_required" => Self::MoreProof,
             "consent_required" => Self::Consent,
@@ -106,7 +116,7 @@ impl Meaning {
         match self {
             Self::OtherTenant => "this account is not in the organization's directory",
             Self::NoSuchAccount => "there is no such account in the organization's directory",
-            Self::Locked => "the account is locked for now",
+            Self::Locked => "the account is locked for now, or this network's address is",
             Self::Password => "the name or the password is wrong",
             Self::PasswordEnded => "the password has expired",
             Self::Disabled => "the account is switched off",
@@ -118,13 +128,18 @@ impl Meaning {
             Self::ConditionalAccess => {
                 "a policy of the organization (conditional access) forbids it"
             }
+            Self::NotApproved => {
+                "a policy of the organization (conditional access) does not approve this program"
+            }
             Self::NotAssigned => "the account is not among those that may use this program",
             Self::NoAzureDevOps => "the account's directory has no Azure DevOps",
             Self::TenantRestriction => "a policy forbids accounts of other directories",
-            Self::Consent => "an administrator has to allow this program first",
+            Self::Consent => "nobody has allowed this program for the account yet",
+            Self::AdminConsent => "an administrator has to allow this program first",
             Self::Declined => "it was declined",
             Self::Ended => "the sign-in was revoked, or has ended",
             Self::CodeUsed => "the code was used already, or has ended",
+            Self::CodeUnknown => "it does not know the code, which may be mistyped",
             Self::NoSuchTenant => "there is no such directory, or it does not know this program",
             Self::OtherKindOfAccount => "this kind of account can't sign in there",
             Self::Request => "it did not accept how git vsts asked",
@@ -172,7 +187,12 @@ impl Refused {
         match (self.meaning, self.code) {
             // A policy refused, and not the token: on another network, or with another proof, it may be good.
             (
-                Some(Meaning::ConditionalAccess | Meaning::Device | Meaning::TenantRestriction),
+                Some(
+                    Meaning::ConditionalAccess
+                    | Meaning::NotApproved
+                    | Meaning::Device
+                    | Meaning::TenantRestriction,
+                ),
                 _,
             ) => false,
             _ => ["invalid_grant", "interaction_required", "login_required", "consent_required"]

@@ -306,6 +306,19 @@ fn a_code_that_nobody_uses_ends_with_its_time() {
 }
 
 #[test]
+fn a_code_is_waited_for_half_an_hour_at_most() {
+    for (said, kept_to) in [(60, 60), (1800, 1800), (1801, 1800), (u64::MAX, 1800)] {
+        let world = World::new();
+        let answer = json!({"device_code": "d", "user_code": "ABCD", "expires_in": said,
+            "verification_uri": "https://microsoft.com/devicelogin"});
+        let rule = Rule::any("…/oauth2/v2.0/devicecode");
+        world.double.answer(rule, Answer::json(200, &answer));
+        let code = world.with(|microsoft| microsoft.device_code()).unwrap();
+        assert_eq!(code.lifetime, Duration::from_secs(kept_to), "{said}");
+    }
+}
+
+#[test]
 fn a_code_that_is_declined_or_ended_by_microsoft_ends_the_wait() {
     let world = World::new();
     world.double.microsoft().declines_after(1);
@@ -403,6 +416,9 @@ fn a_code_is_shown_for_a_page_of_microsofts_alone() {
         "https://evil.example/device",
         "http://microsoft.com/devicelogin",
         "https://microsoft.com.evil.example/",
+        // On another port somebody else may listen.
+        "https://microsoft.com:8443/devicelogin",
+        "https://login.microsoftonline.com:444/common/oauth2/deviceauth",
     ] {
         let world = World::new();
         world.double.answer(
@@ -430,7 +446,8 @@ fn a_code_is_shown_for_a_page_of_microsofts_alone() {
             .double
             .answer(Rule::any("…/oauth2/v2.0/devicecode"), Answer::json(200, &answer(page, code)));
         let told = shown(world.with(|microsoft| microsoft.device_code()));
-        assert_eq!(told, "127.0.0.1 answered without a token that can be used", "{page} {code}");
+        let expected = "127.0.0.1 answered without a code for another device that can be used";
+        assert_eq!(told, expected, "{page} {code}");
     }
     // What a person reads of an address has no control characters, whatever was in it.
     let world = World::new();
