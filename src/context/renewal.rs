@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use super::{Context, SignIn, Source};
 use crate::credential::{Credential, Entra, Kept, fingerprint};
-use crate::error::{Error, Kind};
+use crate::error::{Attempted, Error, Kind};
 use crate::http::{self, Limits, Stall};
 use crate::remote::Organization;
 use crate::signin::microsoft::{self, Authority, LOGIN_URL, Microsoft};
@@ -88,7 +88,10 @@ impl Context {
                 self.warn(&ended);
                 Ok(None)
             }
-            Err(error) => self.as_it_is(organization, kept, error.into()),
+            Err(error) => {
+                let attempted = Attempted { organization: Some(organization), in_browser: false };
+                self.as_it_is(organization, kept, Error::of_sign_in(error, attempted))
+            }
         }
     }
 

@@ -198,7 +198,7 @@ fn a_policy_that_refuses_a_renewal_takes_nothing_away() {
 error: the sign-in to contoso could not be renewed
   caused by: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
 hint: use the network or the device that your administrator allows, such as the company's VPN
-hint: or make a token on the web page and paste it: `git vsts login ORG --pat`
+hint: or make a token at https://azure/contoso/_usersSettings/tokens and paste it: `git vsts login contoso --pat`
 [exit 4]
 
 "#]].raw());

@@ -196,7 +196,7 @@ fn a_sign_in_that_a_policy_keeps_from_being_renewed_is_shown() {
 error: the sign-in to contoso could not be renewed
   caused by: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
 hint: use the network or the device that your administrator allows, such as the company's VPN
-hint: or make a token on the web page and paste it: `git vsts login ORG --pat`
+hint: or make a token at https://azure/contoso/_usersSettings/tokens and paste it: `git vsts login contoso --pat`
 [exit 4]
 
 "#]].raw());
@@ -210,7 +210,7 @@ contoso: not signed in; the Microsoft sign-in in a file is not accepted
 error: the sign-in to contoso could not be renewed
   caused by: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
 hint: use the network or the device that your administrator allows, such as the company's VPN
-hint: or make a token on the web page and paste it: `git vsts login ORG --pat`
+hint: or make a token at https://azure/contoso/_usersSettings/tokens and paste it: `git vsts login contoso --pat`
 [exit 4]
 
 "#]].raw());
@@ -221,7 +221,7 @@ hint: or make a token on the web page and paste it: `git vsts login ORG --pat`
 error: the sign-in to contoso could not be renewed
   caused by: Microsoft refused the sign-in: a policy of the organization (conditional access) forbids it (AADSTS53003)
 hint: use the network or the device that your administrator allows, such as the company's VPN
-hint: or make a token on the web page and paste it: `git vsts login ORG --pat`
+hint: or make a token at https://azure/contoso/_usersSettings/tokens and paste it: `git vsts login contoso --pat`
 [exit 4]
 
 "#]].raw());
