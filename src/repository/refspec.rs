@@ -1,4 +1,4 @@
-//! Refspecs as git reads them (git-push(1), git-fetch(1), "<refspec>").
+//! Refspecs as git reads them (git-push(1), git-fetch(1), "`<refspec>`").
 
 /// A refspec that git would take.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -147,7 +147,7 @@ impl Repository {
         }
     }
 
-    /// The reference that a refspec leads to, by the rules of git-push(1), "<refspec>".
+    /// The reference that a refspec leads to, by the rules of git-push(1), "`<refspec>`".
     fn destination(
         &self,
         source: Option<&Source>,

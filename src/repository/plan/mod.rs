@@ -284,7 +284,7 @@ impl Repository {
     }
 
     /// What it comes to that a reference which is `old` shall be `new`, by git's rules for it
-    /// (git-push(1), "<refspec>").
+    /// (git-push(1), "`<refspec>`").
     fn kind(
         &self,
         new: Oid,
