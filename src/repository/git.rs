@@ -74,15 +74,21 @@ impl Git {
         directory: &Path,
         value: impl Fn(&'static str) -> Option<&'e OsStr>,
     ) -> Self {
-        const NAMES: [&str; 5] = [
+        const NAMES: [&str; 8] = [
             "GIT_DIR",
             "GIT_WORK_TREE",
             "GIT_COMMON_DIR",
             "GIT_INDEX_FILE",
             "GIT_OBJECT_DIRECTORY",
+            "GIT_SHALLOW_FILE",
+            "GIT_CONFIG_GLOBAL",
+            "GIT_CONFIG_SYSTEM",
         ];
         let path = |name| Some((name, Path::new(value(name)?)));
-        let relative = NAMES.into_iter().filter_map(path).filter(|(_, path)| path.is_relative());
+        let relative = NAMES
+            .into_iter()
+            .filter_map(path)
+            .filter(|(_, path)| path.is_relative() && !path.as_os_str().is_empty());
         self.paths = relative.map(|(name, path)| (name, directory.join(path))).collect();
         self
     }
@@ -186,12 +192,17 @@ impl Git {
         for secret in &self.secrets {
             command.env_remove(secret);
         }
-        command.envs(self.paths.iter().map(|(name, path)| (name, path)));
+        command.envs(self.paths());
         command
     }
 
     pub(super) fn unusable(&self, source: io::Error) -> Error {
         Error::Unusable { program: self.program.clone(), source }
+    }
+
+    /// The variables that a child gets as they are from where it is started.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        self.paths.iter().map(|(name, path)| (*name, path.as_path()))
     }
 
     /// The variables that a child must not get.

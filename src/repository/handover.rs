@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use git2::Oid;
+use url::Url;
 
 use super::clone::Helper;
 use super::git::failed;
@@ -20,12 +21,8 @@ use super::{Git, GitError, Repository};
 const REPORT_LIMIT: u64 = 64 << 20;
 /// How often it is looked whether git has ended, while it says nothing.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What git is told for one push.
-const SETTINGS: [&str; 12] = [
-    // A branch that follows none is pushed under its own name, and follows that then.
-    "-c",
-    "push.autoSetupRemote=true",
-    // Nothing goes where nobody said (threats of redirects: CVE-2018-1000007 and its like).
+/// What git is told for one push over HTTPS.
+const SETTINGS: [&str; 10] = [
     "-c",
     "http.followRedirects=false",
     // A transfer of less than a byte a second over so many seconds is none; the server may work that long.
@@ -44,7 +41,9 @@ const SETTINGS: [&str; 12] = [
 pub struct Handover<'a> {
     /// The git that does it.
     pub git: &'a Git,
-    /// Who has the credential, where git needs one over HTTPS.
+    /// Where it goes over HTTPS.
+    pub url: Option<&'a Url>,
+    /// Who has the credential, where git needs one.
     pub helper: Option<&'a Helper>,
     /// Further arguments of `git push`: options, the remote, what is pushed.
     pub arguments: &'a [String],
@@ -52,8 +51,10 @@ pub struct Handover<'a> {
     pub dry_run: bool,
     /// Somebody is there to see how far it has come.
     pub progress: bool,
-    /// It runs the repository's hooks: over SSH, where it gets no secret.
+    /// It runs the repository's hooks: where it has no secret in its environment.
     pub hooks: bool,
+    /// A branch that follows nothing follows what it is pushed to.
+    pub follow: bool,
 }
 
 /// A line of `git push --porcelain` (git-push(1), "Output").
@@ -91,12 +92,20 @@ impl Handover<'_> {
 
     fn run(&self, directory: &Path, on: &mut dyn FnMut(Event<'_>)) -> Result<Vec<Line>, GitError> {
         let mut command = self.git.command(directory, &[]);
-        if let Some(helper) = self.helper {
+        if let Some(url) = self.url {
             command.args(SETTINGS).env("GIT_TERMINAL_PROMPT", "0");
             command.env_remove("GIT_ASKPASS").env_remove("SSH_ASKPASS");
-            helper.put_on(&mut command);
-        } else {
-            command.args(&SETTINGS[..2]);
+            // The longest URL wins, also over what is said for this run alone (git-config(1), `http.<url>.*`).
+            command.args(["-c", &format!("http.{url}.followRedirects=false")]);
+            match self.helper {
+                Some(helper) => helper.put_on(&mut command),
+                // A header signs, and nobody else is to be asked.
+                None => drop(command.args(["-c", "credential.helper="])),
+            }
+        }
+        if self.follow {
+            // A branch that follows none is pushed under its own name, and follows that then.
+            command.args(["-c", "push.autoSetupRemote=true"]);
         }
         if !self.hooks {
             // What it is told in its environment is for our helper alone.
@@ -129,7 +138,13 @@ impl Handover<'_> {
                 }
                 // What ssh leaves in the background keeps its standard error open (`ControlPersist`, ssh_config(5)).
                 Err(RecvTimeoutError::Timeout) => match child.try_wait() {
-                    Ok(Some(status)) => break status,
+                    Ok(Some(status)) => {
+                        // It may have said its last words meanwhile.
+                        while let Ok(it) = hears.recv_timeout(PAUSE) {
+                            it.tell(&mut said, on);
+                        }
+                        break status;
+                    }
                     Ok(None) => {}
                     Err(error) => return Err(self.git.unusable(error)),
                 },

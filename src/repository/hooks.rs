@@ -93,6 +93,7 @@ impl Repository {
         for secret in git.secrets() {
             command.env_remove(secret);
         }
+        command.envs(git.paths());
         command.env("PATH", path_of_git(git, self.directory())?).env("GIT_PREFIX", "");
         if self.inner.is_bare() {
             command.env("GIT_DIR", ".");

@@ -60,7 +60,7 @@ pub enum Event<'a> {
     Packer(Packer),
     /// Another program was started, by the number of its process, and has to end with this one; or it has ended.
     Child(Option<u32>),
-    /// The hook has run, or there is none.
+    /// The hook has run; or there is none, or none was wanted.
     Hooked,
     /// Objects are being counted and compressed.
     Packing {
@@ -247,13 +247,17 @@ impl Prepared {
                 None => Pushed { outcome: Outcome::Unknown, ..pushed.clone() },
             };
         }
+        if let Err(error @ (GitError::Missing | GitError::Unusable { .. })) = told {
+            // It has not begun.
+            return Err(error);
+        }
         if references.iter().any(|it| it.outcome == Outcome::Unknown) {
             on(Event::LookingAgain(None));
             look_again(&mut references, access, wait);
         }
-        let is_done = references.iter().any(|it| it.is_done() && it.update.is_change());
+        let mut changes = references.iter().filter(|it| it.update.kind.is_sent());
         match told {
-            Err(error) if !is_done => Err(error),
+            Err(error) if changes.all(|it| it.outcome == Outcome::Unchanged) => Err(error),
             _ => Ok(Answer { references, was_empty }),
         }
     }

@@ -1,8 +1,7 @@
 //! git's smart HTTP protocol over our own HTTP client (gitprotocol-http(5)).
 //!
-//! libgit2 has a transport of its own. This one stands in its place so that REST and git share proxy, certificates, limits
-//! and the reading of refusals; so that the credential goes out with the first request, to one origin; and so that no
-//! redirect is followed.
+//! libgit2 has a transport of its own, and is not asked to talk: so REST and git share proxy, certificates, limits and the
+//! reading of refusals, the credential goes out with the first request, to one origin, and no redirect is followed.
 
 use secrecy::SecretString;
 use url::Url;

@@ -210,7 +210,7 @@ fn who_packs_can_be_chosen_and_makes_no_difference_that_could_be_seen() {
 #[test]
 fn git_packs_what_is_many_where_it_is_there() {
     for (path, packer) in
-        [(None, "git packs: there are many objects"), (Some("/nowhere"), "libgit2 packs")]
+        [(None, "git packs: there is much to look at"), (Some("/nowhere"), "libgit2 packs")]
     {
         let sandbox = connected();
         for index in 0..120 {
@@ -1010,4 +1010,76 @@ fn a_git_that_pushes_for_us_does_not_outlive_us() {
     }
     // Whoever was left waiting may go.
     let _ = fs::OpenOptions::new().read(true).write(true).open(never);
+}
+
+#[test]
+fn what_git_pushes_with_names_and_with_a_header_of_somebody_s_own_arrives_too() {
+    let mut shown = String::new();
+    let token = |sandbox: &Sandbox| {
+        let token = sandbox.token("contoso");
+        let pair = secrecy::SecretString::from(token);
+        git_vsts::credential::Credential::pat(pair).authorization().unwrap()
+    };
+    for setting in ["on-demand", "check", "only", "header"] {
+        let sandbox = connected();
+        match setting {
+            "header" => {
+                use secrecy::ExposeSecret as _;
+                let header = token(&sandbox);
+                sandbox.secret(header.expose_secret());
+                let header = format!("Authorization: {}", header.expose_secret());
+                let _ = sandbox.git(["config", "remote.origin.promisor", "true"]);
+                let _ = sandbox.git(["config", "http.extraHeader", &header]);
+            }
+            setting => drop(sandbox.git(["config", "push.recurseSubmodules", setting])),
+        }
+        let _ = sandbox.git(["branch", "topic"]);
+        let output = sandbox.run(["push", "-v", "--atomic", "origin", "main", "topic"]);
+        shown.push_str(&format!("== {setting}\n{}", told(&output)));
+    }
+    assert_data_eq!(
+        shown,
+        str![[r#"
+== on-demand
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+git pushes: submodules are to be pushed too, or looked at
+remote: Analyzing objects... (3/3) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+main → origin/main (new)
+topic → origin/topic (new)
+[exit 0]
+== check
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+git pushes: submodules are to be pushed too, or looked at
+remote: Analyzing objects... (3/3) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+main → origin/main (new)
+topic → origin/topic (new)
+[exit 0]
+== only
+--- stderr
+error: push.recurseSubmodules is `only`, so nothing of this repository is to be pushed
+hint: `git config --show-origin push.recurseSubmodules` says who set it
+[exit 2]
+== header
+--- stdout
+https://azure/contoso/shop/_git/web
+--- stderr
+git pushes: the clone is partial
+remote: Analyzing objects... (3/3) (5 ms)
+remote: Storing packfile... done (62 ms)
+remote: Storing index... done (53 ms)
+main → origin/main (new)
+topic → origin/topic (new)
+[exit 0]
+
+"#]]
+        .raw()
+    );
 }

@@ -7,16 +7,13 @@ use crate::commands::helper;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http;
-use crate::remote::{Organization, RemoteUrl};
+use crate::remote::{Protocol, RemoteUrl};
 use crate::repository::{
     self, Access, Answer, Engine, Event, GitError, Handover, Push, PushError, Refspecs, Remote,
     Repository,
 };
 use crate::text::visible;
 use crate::ui::Interrupt;
-
-/// The reason for which git has to know the names of what it pushes.
-const SUBMODULES: &str = "submodules are to be pushed too, or looked at";
 
 /// Settings of the repository's own that git obeys where it pushes, and that run programs or choose where to.
 const OBEYED: [&str; 6] = [
@@ -44,10 +41,27 @@ pub(super) fn reason(
         let value = configuration.get(key)?.to_ascii_lowercase();
         Some(!["", "false", "no", "off", "0"].contains(&&*value))
     };
+    let settings = [
+        (is_set("push.gpgSign") == Some(true), "push.gpgSign is set"),
+        (recurses(context)?, "submodules are to be pushed too, or looked at"),
+    ];
+    Ok(settings.into_iter().find(|(is_set, _)| *is_set).map(|(_, reason)| reason))
+}
+
+/// Whether git pushes submodules or looks at them, for which it has to know the names of what it pushes.
+fn recurses(context: &Context) -> Result<bool, Error> {
+    let configuration = context.configuration()?;
     // git's own order: what is said of a push goes before what is said of every command.
-    let recurses = is_set("push.recurseSubmodules").or_else(|| is_set("submodule.recurse"));
-    let settings = [(is_set("push.gpgSign"), "push.gpgSign is set"), (recurses, SUBMODULES)];
-    Ok(settings.into_iter().find(|(is_set, _)| *is_set == Some(true)).map(|(_, reason)| reason))
+    let mut keys = ["push.recurseSubmodules", "submodule.recurse"].into_iter();
+    let said = keys.find_map(|key| configuration.get(key)).unwrap_or_default();
+    let said = said.to_ascii_lowercase();
+    if said == "only" {
+        let message =
+            "push.recurseSubmodules is `only`, so nothing of this repository is to be pushed";
+        return Err(Error::message(Kind::Usage, message)
+            .hint("`git config --show-origin push.recurseSubmodules` says who set it"));
+    }
+    Ok(!["", "false", "no", "off", "0"].contains(&&*said))
 }
 
 /// The git that pushes, if it may.
@@ -140,17 +154,19 @@ pub(super) fn over_ssh(
         .last_words("interrupted; the same command again tells what the server has");
     let handover = Handover {
         git,
+        url: None,
         helper: None,
         arguments: &arguments,
         dry_run: options.dry_run,
         progress: !progress.is_hidden(),
         hooks: true,
+        follow: false,
     };
     let mut on = |event: Event<'_>| show(context, &progress, &last_words, event);
     let is_first = !repository.has_seen(&remote.name);
     let references = repository.hand_over(&handover, &[], &mut on);
     drop((progress, last_words));
-    let references = references.map_err(|error| not_pushed(error, &url.organization))?;
+    let references = references.map_err(|error| not_pushed(error, &url))?;
     Ok(Done { references, is_first, url })
 }
 
@@ -183,20 +199,23 @@ pub(super) fn over_https(
         Ok(prepared) => return Ok(Ok(prepared.unsent(push))),
         Err(error) => return Ok(Err(error)),
     };
-    let (leases, refspecs) = prepared.arguments(reason == SUBMODULES);
-    // It was run, with none of our secrets in its environment.
+    let (leases, refspecs) = prepared.arguments(recurses(context)?);
+    // It was run by us.
     let mut arguments = vec!["--no-verify".to_owned()];
-    arguments.extend(options.atomic.then(|| "--atomic".to_owned()));
+    // One alone is changed or not in any case.
+    arguments.extend((options.atomic && leases.len() > 1).then(|| "--atomic".to_owned()));
     arguments.extend(leases);
     arguments.extend(["--".to_owned(), push.remote.unwrap_or(push.url).to_owned()]);
     arguments.extend(refspecs);
     let handover = Handover {
         git,
+        url: Some(&access.url),
         helper: helper.as_ref(),
         arguments: &arguments,
         dry_run: false,
         progress: !push.quiet,
-        hooks: false,
+        hooks: signer.is_kept(),
+        follow: false,
     };
     // From now on git may have changed something there.
     on(Event::Ending);
@@ -247,23 +266,24 @@ pub(super) fn origin(url: &Url) -> String {
 }
 
 /// What git's own words for a push that did not happen come to.
-pub(super) fn not_pushed(error: GitError, organization: &Organization) -> Error {
+pub(super) fn not_pushed(error: GitError, url: &RemoteUrl) -> Error {
     let GitError::Failed { said, .. } = &error else { return error.into() };
     let is_any = |words: &[&str]| words.iter().any(|words| said.contains(words));
     let keys = || {
-        let page = organization.keys_page();
+        let page = url.organization.keys_page();
         format!(
             "over SSH it is your key that signs in: add it at {page}, or use HTTPS with `git vsts remote-add --replace`"
         )
     };
     let again = || "check the network, then run the same command again".to_owned();
+    let status = || format!("`git vsts status` tries the sign-in to {}", url.organization);
     let (kind, hint) = match () {
-        () if is_any(&[
-            "Permission denied",
-            "Authentication failed",
-            "could not read Username",
-        ]) =>
+        () if url.protocol == Protocol::Https
+            && (is_refused_sign_in(&error) || is_any(&["HTTP 403"])) =>
         {
+            (Kind::SignedOut, Some(status()))
+        }
+        () if url.protocol == Protocol::Ssh && is_any(&["Permission denied"]) => {
             (Kind::SignedOut, Some(keys()))
         }
         () if is_any(&["Could not resolve", "Connection", "timed out", "unable to access"]) => {

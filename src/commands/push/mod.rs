@@ -120,6 +120,7 @@ impl Push {
                     known: &known,
                     refspecs: self.refspecs(context, Remotes::default())?,
                     options: self.options(context)?,
+                    open: self.open,
                     json: self.json,
                 };
                 return unread::push(context, asked, unread);
@@ -192,6 +193,10 @@ impl Push {
 
     fn options(&self, context: &Context) -> Result<Options, Error> {
         let leases = self.force_with_lease.iter();
+        if let Some(lease) = leases.clone().find(|lease| lease.starts_with(':')) {
+            let message = format!("`--force-with-lease={}` names no reference", visible(lease));
+            return Err(Error::message(Kind::Usage, message).hint("it is `REF:COMMIT`"));
+        }
         Ok(Options {
             dry_run: self.dry_run,
             no_verify: self.no_verify,

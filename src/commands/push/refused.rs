@@ -29,7 +29,7 @@ pub(super) fn explain(
             return too_large(error, remote, part);
         }
         PushError::Plan(error) => return not_planned(error, remote),
-        PushError::Handover(error) => return not_pushed(error, &url.organization),
+        PushError::Handover(error) => return not_pushed(error, url),
         error => return error.into(),
     };
     let place = Place::from(url);

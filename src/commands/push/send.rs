@@ -8,7 +8,7 @@ use url::Url;
 use super::{handover, refused, remember};
 use crate::commands::{names, place};
 use crate::configuration::{Configuration, Trust};
-use crate::context::{Context, SignIn};
+use crate::context::{Context, SignIn, Source, Store};
 use crate::error::{Error, Kind};
 use crate::http::{self, HeaderName};
 use crate::remote::{Organization, Protocol, RemoteUrl};
@@ -20,20 +20,28 @@ use crate::ui::{Interrupt, LastWords, Progress};
 /// How a push is done, where it is not as usual.
 #[derive(Clone, Debug, Default)]
 pub(in crate::commands) struct Options {
+    /// Nothing is sent.
     pub dry_run: bool,
+    /// No hook is run.
     pub no_verify: bool,
+    /// No branch is made to follow what it is pushed to.
     pub no_set_upstream: bool,
+    /// All or nothing.
     pub atomic: bool,
+    /// What must be at the server still.
     pub leases: Vec<Lease>,
+    /// Who packs.
     pub engine: Engine,
 }
 
 /// A push that was answered.
 #[derive(Debug)]
 pub(in crate::commands) struct Done {
+    /// What became of each reference.
     pub references: Vec<Pushed>,
     /// Whether the repository at the server had nothing before.
     pub is_first: bool,
+    /// Where it is.
     pub url: RemoteUrl,
 }
 
@@ -136,6 +144,9 @@ pub(super) fn show(
     event: Event<'_>,
 ) {
     match event {
+        Event::Packer(Packer::Libgit2(1)) => {
+            context.ui.detail(format_args!("libgit2 packs the one object"));
+        }
         Event::Packer(Packer::Libgit2(count)) => {
             context.ui.detail(format_args!("libgit2 packs the {count} objects"));
         }
@@ -171,12 +182,17 @@ pub(super) fn show(
 
 /// What signs the requests of a push.
 pub(super) struct Signer {
+    /// The sign-in, unless a header signs.
     pub sign_in: Option<SignIn>,
     /// Headers of `http.extraHeader`; an `Authorization` among them stands instead of a sign-in.
     headers: Vec<(HeaderName, SecretString)>,
 }
 
 impl Signer {
+    /// That of an organization at an address.
+    ///
+    /// # Errors
+    /// There is none, and nobody to ask; or settings that can't be used.
     pub fn of(
         context: &Context,
         address: &Url,
@@ -189,6 +205,12 @@ impl Signer {
             false => Some(place::signed_in(context, organization)?),
         };
         Ok(Self { sign_in, headers })
+    }
+
+    /// Whether our helper finds the credential by itself, so that no other program has it in its environment.
+    pub fn is_kept(&self) -> bool {
+        let source = self.sign_in.as_ref().map(|sign_in| sign_in.source);
+        matches!(source, None | Some(Source::Store(Store::Keychain | Store::File)))
     }
 
     /// How the server at an address is reached with it.

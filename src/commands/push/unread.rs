@@ -1,13 +1,13 @@
 //! A push from a repository that libgit2 can't read and git can.
 
 use super::handover::{self, arguments, not_pushed};
-use super::send::{self, Options, Signer, show};
-use super::{agrees, is_elsewhere, not_elsewhere, refused};
+use super::send::{self, Done, Options, Signer, show};
+use super::{agrees, is_elsewhere, not_elsewhere, pages, refused};
 use crate::commands::helper;
 use crate::commands::names::{self, Known};
 use crate::commands::place::Place;
 use crate::commands::report::{self, Report};
-use crate::context::{Context, Source, Store};
+use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::remote::{Protocol, RemoteUrl};
 use crate::repository::{Event, Git, Handover, Refspecs, Remote, Remotes, Settings};
@@ -24,6 +24,8 @@ pub(super) struct Asked<'a> {
     pub refspecs: Refspecs,
     /// How.
     pub options: Options,
+    /// Open the page of the branch.
+    pub open: bool,
     /// Print an object.
     pub json: bool,
 }
@@ -46,13 +48,12 @@ pub(super) fn push(context: &Context, asked: Asked<'_>, unread: Error) -> Result
     handover::tell(context, &reason)?;
     let refspecs = Refspecs { settings: Settings::read(configuration, remotes)?, ..asked.refspecs };
     handover::check_transport(context, &remote)?;
-    let mut helper = None;
-    let mut is_kept = true;
+    let (mut helper, mut address, mut is_kept) = (None, None, true);
     if url.protocol == Protocol::Https {
         handover::check_tls(context)?;
-        let address = send::address(&remote.push_url)?;
-        let signer = Signer::of(context, &address, &url.organization)?;
-        let access = signer.access(context, address)?;
+        let base = send::address(&remote.push_url)?;
+        let signer = Signer::of(context, &base, &url.organization)?;
+        let access = signer.access(context, base)?;
         // What is wrong with the sign-in or the repository we tell better than git.
         let wait = |why: &str, pause| context.wait(why, pause);
         access
@@ -62,8 +63,9 @@ pub(super) fn push(context: &Context, asked: Asked<'_>, unread: Error) -> Result
             let base = handover::origin(&access.url);
             let organization = &url.organization;
             helper = Some(helper::that_answers_only(context, base, organization, sign_in)?);
-            is_kept = matches!(sign_in.source, Source::Store(Store::Keychain | Store::File));
+            is_kept = signer.is_kept();
         }
+        address = Some(access.url);
     }
     if !is_kept && !asked.options.no_verify {
         check_hooks(context, git, &url)?;
@@ -75,19 +77,25 @@ pub(super) fn push(context: &Context, asked: Asked<'_>, unread: Error) -> Result
         .last_words("interrupted; the same command again tells what the server has");
     let handover = Handover {
         git,
+        url: address.as_ref(),
         helper: helper.as_ref(),
         arguments: &arguments,
         dry_run,
         progress: !progress.is_hidden(),
         hooks: is_kept,
+        follow: !asked.options.no_set_upstream,
     };
     let mut on = |event: Event<'_>| show(context, &progress, &last_words, event);
     let pushed = handover.push(context.directory(), &mut on);
     drop((progress, last_words));
-    let pushed = pushed.map_err(|error| not_pushed(error, &url.organization))?;
+    let pushed = pushed.map_err(|error| not_pushed(error, &url))?;
     let report = Report::new(&url, Some(&remote.name), url.url(url.protocol), false)
         .with_references(&pushed);
     let end = report::tell(context, &Place::from(&url), &remote.name, &pushed);
+    if asked.open && end.is_ok() && !dry_run {
+        let done = Done { references: pushed, is_first: false, url };
+        pages::open(context, &done, &[]);
+    }
     end.and(report.print(context, asked.json))
 }
 
@@ -97,8 +105,9 @@ fn check_hooks(context: &Context, git: &Git, url: &RemoteUrl) -> Result<(), Erro
     let found =
         ["pre-push", "reference-transaction"].into_iter().find(|it| folder.join(it).is_file());
     let Some(hook) = found else { return Ok(()) };
-    let message =
-        format!("git runs the hook {hook} here, which would get the token that nothing keeps");
+    let message = format!(
+        "git runs the hook {hook} here, and the token of this run would be in its environment"
+    );
     Err(Error::message(Kind::Failed, message).hint(format!(
         "keep it, `git vsts login {}`, or run no hook with `--no-verify`",
         url.organization

@@ -1,9 +1,10 @@
 //! git packs (git-pack-objects(1)), and what it says meanwhile.
 
 use std::io::{Read as _, Write as _};
-use std::process::{ChildStderr, ChildStdin, Stdio};
-use std::sync::mpsc;
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use git2::Oid;
 
@@ -12,6 +13,10 @@ use super::{Error, Event, Many, Repository, Sink, Stage};
 
 /// The bytes that are taken from git at once.
 const PIECE: usize = 64 << 10;
+/// The pieces that wait at most to be sent.
+const WAITING: usize = 4;
+/// How often it is looked what git says, while it writes nothing.
+const PAUSE: Duration = Duration::from_millis(100);
 /// The most bytes kept of what git says while it packs.
 const SAID: usize = 4096;
 
@@ -35,7 +40,7 @@ impl Repository {
         on(Event::Child(Some(child.id())));
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(stdin), Some(mut stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+        let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             return Err(git.unusable(std::io::Error::other("it has no pipes")).into());
         };
         let (heard, hears) = mpsc::channel();
@@ -43,21 +48,25 @@ impl Repository {
         let mut said = Vec::new();
         // One that fails at once does not read it; its status tells.
         let _ = name_objects(stdin, &many.wanted, &many.had);
-        let mut piece = vec![0; PIECE];
+        let (pieces, taken) = mpsc::sync_channel(WAITING);
+        let reader = thread::spawn(move || read_pack(stdout, &pieces));
         let sent = loop {
-            match stdout.read(&mut piece) {
-                Ok(0) => break Ok(()),
-                Ok(count) => {
-                    hears.try_iter().for_each(|it: Said| it.tell(&mut said, on));
-                    if let Err(error) = sink(&piece[..count]) {
+            // What it says is told also while it counts, and writes nothing yet.
+            hears.try_iter().for_each(|it: Said| it.tell(&mut said, on));
+            match taken.recv_timeout(PAUSE) {
+                Ok(Ok(piece)) => {
+                    if let Err(error) = sink(&piece) {
                         break Err(Error::from(error));
                     }
                 }
-                Err(error) => break Err(git.unusable(error).into()),
+                Ok(Err(error)) => break Err(git.unusable(error).into()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
             }
         };
         // It would wait for ever for somebody to read the rest.
-        drop(stdout);
+        drop(taken);
+        let _ = reader.join();
         let status = child.wait().map_err(|error| git.unusable(error))?;
         on(Event::Child(None));
         sent?;
@@ -67,6 +76,22 @@ impl Repository {
         match status.success() {
             true => Ok(()),
             false => Err(failed(&arguments, status, &said).into()),
+        }
+    }
+}
+
+/// Hands on what git writes, until nobody takes it.
+fn read_pack(mut stdout: ChildStdout, pieces: &mpsc::SyncSender<std::io::Result<Vec<u8>>>) {
+    loop {
+        let mut piece = vec![0; PIECE];
+        let read = stdout.read(&mut piece).map(|count| {
+            piece.truncate(count);
+            piece
+        });
+        let is_end = read.as_ref().is_ok_and(Vec::is_empty);
+        let is_fault = read.is_err();
+        if is_end || pieces.send(read).is_err() || is_fault {
+            return;
         }
     }
 }
@@ -100,11 +125,12 @@ impl Said {
             Self::Step(stage, done, total) => on(Event::Packing { stage, done, total }),
             Self::Remote(line, false) => on(Event::Remote(&line)),
             Self::Remote(line, true) => on(Event::RemoteProgress(&line)),
-            Self::Line(line) if said.len() + line.len() < SAID => {
+            Self::Line(line) => {
                 said.extend_from_slice(&line);
                 said.push(b'\n');
+                // Why it failed stands at the end.
+                said.drain(..said.len().saturating_sub(SAID));
             }
-            Self::Line(_) => {}
         }
     }
 }
