@@ -15,7 +15,8 @@ use crate::repository::{
 use crate::text::visible;
 use crate::ui::Interrupt;
 
-/// Settings of the repository's own that git obeys where it pushes, and that run programs or choose where to.
+/// Settings that git obeys where it pushes, and of which `-v` tells where they are the repository's own: they run a
+/// program, or have a say in the way.
 const OBEYED: [&str; 6] = [
     "core.sshCommand",
     "core.askPass",
@@ -65,6 +66,9 @@ fn recurses(context: &Context) -> Result<bool, Error> {
 }
 
 /// The git that pushes, if it may.
+///
+/// # Errors
+/// libgit2 was asked for, or there is no git.
 pub(super) fn git<'c>(
     context: &'c Context,
     options: &Options,
@@ -78,6 +82,10 @@ pub(super) fn git<'c>(
     git.ok_or_else(|| git_alone().hint("there is no git on PATH: install it, https://git-scm.com"))
 }
 
+/// Tells who pushes with `-v`, and what of the repository's own it obeys.
+///
+/// # Errors
+/// git could not be asked.
 pub(super) fn tell(context: &Context, reason: &str) -> Result<(), Error> {
     context.ui.detail(format_args!("git pushes: {reason}"));
     let configuration = context.configuration()?;
@@ -256,6 +264,10 @@ fn check_transport_of(context: &Context, remote: Option<&str>) -> Result<(), Err
     }
 }
 
+/// The same for a remote.
+///
+/// # Errors
+/// As above.
 pub(super) fn check_transport(context: &Context, remote: &Remote) -> Result<(), Error> {
     check_transport_of(context, Some(&remote.name))
 }

@@ -9,6 +9,7 @@ use super::{Error, Repository};
 /// An object to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
+    /// Which.
     pub id: Oid,
     /// What it is called where it was found: alike names make good deltas.
     pub name: Option<String>,
