@@ -127,7 +127,7 @@ fn cases(small: bool) -> Vec<Case> {
     for (packed, kind) in [(true, "packed"), (false, "loose")] {
         add(&format!("20 files, {kind}"), twenty(packed), false, 31, 65);
     }
-    let sizes = [(200, 1_000, 15), (1_000, 10_000, 7), (3_000, 90_000, 3)];
+    let sizes = [(200, 1_000, 15), (1_000, 10_000, 7), (3_000, 90_000, 9)];
     for (files, objects, times) in sizes.into_iter().take(if small { 1 } else { 3 }) {
         for (packed, kind) in [(true, "packed"), (false, "loose")] {
             let name = format!("{} objects, {kind}", grouped(objects));
