@@ -288,7 +288,7 @@ fn make(
                 Err(NotMade::Failed(error)) => return Err(no_access(error, account)),
                 // Another kind of credential would hide that a token may be left.
                 Err(error @ NotMade::Lost { .. }) => return Err(error.into()),
-                Err(error) if keep == Keep::Auto && is_lasting(&entra) => {
+                Err(error) if keep == Keep::Auto && entra.is_renewable() => {
                     why_no_token = Some(error);
                     entra.clone()
                 }
@@ -298,7 +298,7 @@ fn make(
     };
     if store != Store::None
         && matches!(credential, Credential::Entra(_))
-        && !is_lasting(&credential)
+        && !credential.is_renewable()
     {
         let message =
             "Microsoft gave nothing that renews the sign-in, which would end within the hour";
@@ -341,11 +341,6 @@ enum NotProved {
     Refused(azure::Error),
     /// By something here.
     Failed(Error),
-}
-
-/// Whether a sign-in is of use when its first hour is over.
-fn is_lasting(entra: &Credential) -> bool {
-    matches!(entra, Credential::Entra(entra) if entra.is_renewable())
 }
 
 /// Makes a token, and where a policy caps its life tries once more for less.
