@@ -151,7 +151,7 @@ pub(super) fn over_ssh(
     let reason = "the remote is one over SSH";
     let git = git(context, options, reason)?;
     tell(context, reason)?;
-    check_transport(context, remote)?;
+    check_transport(context, &remote.name)?;
     let mut arguments = arguments(refspecs, options, &remote.name);
     if refspecs.is_default() {
         // By name, since git before 2.37 would push no branch that follows none.
@@ -194,7 +194,7 @@ pub(super) fn over_https(
     let git = git(context, options, reason)?;
     check_tls(context)?;
     tell(context, reason)?;
-    check_transport_of(context, push.remote)?;
+    push.remote.map_or(Ok(()), |remote| check_transport(context, remote))?;
     let helper = match &signer.sign_in {
         Some(sign_in) => {
             let url = (origin(&access.url), &url.organization);
@@ -247,8 +247,10 @@ fn is_refused_sign_in(error: &GitError) -> bool {
 
 /// Checks that git speaks with the remote itself, and lets no other program do it (`remote.<name>.vcs`,
 /// gitremote-helpers(7)).
-fn check_transport_of(context: &Context, remote: Option<&str>) -> Result<(), Error> {
-    let Some(remote) = remote else { return Ok(()) };
+///
+/// # Errors
+/// Another would.
+pub(super) fn check_transport(context: &Context, remote: &str) -> Result<(), Error> {
     let key = format!("remote.{remote}.vcs");
     match context.configuration()?.get(&key) {
         None => Ok(()),
@@ -262,14 +264,6 @@ fn check_transport_of(context: &Context, remote: Option<&str>) -> Result<(), Err
         )
         .hint("take it out of the configuration, or push with `git push`")),
     }
-}
-
-/// The same for a remote.
-///
-/// # Errors
-/// As above.
-pub(super) fn check_transport(context: &Context, remote: &Remote) -> Result<(), Error> {
-    check_transport_of(context, Some(&remote.name))
 }
 
 /// The scheme, host and port: what git's credential settings are for.

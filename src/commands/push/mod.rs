@@ -263,14 +263,8 @@ impl Push {
             };
         }
         let head = repository.head()?;
-        for (key, name) in remotes.chosen(head.branch()) {
-            match remotes.get(name) {
-                Some(remote) if is_elsewhere(context, remote) => {}
-                Some(remote) => return Ok(Some(remote.clone())),
-                // A branch can outlive the remote that it came from, or follow another one here.
-                None if key.ends_with(".remote") => {}
-                None => not_elsewhere(context, &key, name)?,
-            }
+        if let Some(remote) = chosen(context, remotes, head.branch())? {
+            return Ok(Some(remote));
         }
         match names::azure_remotes(context, repository)?.as_slice() {
             [] => resembling(context, remotes).map(|()| None),
@@ -396,6 +390,24 @@ fn resembling(context: &Context, remotes: &Remotes) -> Result<(), Error> {
 fn is_elsewhere(context: &Context, remote: &Remote) -> bool {
     let is_foreign = |url: &str| context.service.remote(url).is_err_and(|error| error.is_foreign());
     remote.push_urls().all(is_foreign)
+}
+
+/// The remote that git would push to without one, if its settings name one that is not elsewhere.
+fn chosen(
+    context: &Context,
+    remotes: &Remotes,
+    branch: Option<&str>,
+) -> Result<Option<Remote>, Error> {
+    for (key, name) in remotes.chosen(branch) {
+        match remotes.get(name) {
+            Some(remote) if is_elsewhere(context, remote) => {}
+            Some(remote) => return Ok(Some(remote.clone())),
+            // A branch can outlive the remote that it came from, or follow another one here.
+            None if key.ends_with(".remote") => {}
+            None => not_elsewhere(context, &key, name)?,
+        }
+    }
+    Ok(None)
 }
 
 /// Checks that what a setting names, and is no remote here, is elsewhere: to push to another then

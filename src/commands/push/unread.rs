@@ -2,7 +2,7 @@
 
 use super::handover::{self, arguments, not_pushed};
 use super::send::{self, Done, Options, Signer, show};
-use super::{agrees, is_elsewhere, not_elsewhere, pages, refused};
+use super::{agrees, chosen, pages, refused};
 use crate::commands::helper;
 use crate::commands::names::{self, Known};
 use crate::commands::place::Place;
@@ -47,7 +47,7 @@ pub(super) fn push(context: &Context, asked: Asked<'_>, unread: Error) -> Result
     let git = handover::git(context, &asked.options, &reason)?;
     handover::tell(context, &reason)?;
     let refspecs = Refspecs { settings: Settings::read(configuration, remotes)?, ..asked.refspecs };
-    handover::check_transport(context, &remote)?;
+    handover::check_transport(context, &remote.name)?;
     let (mut helper, mut address, mut is_kept) = (None, None, true);
     if url.protocol == Protocol::Https {
         handover::check_tls(context)?;
@@ -127,13 +127,8 @@ fn remote(
         return found.ok_or_else(|| usage(format!("there is no remote {}", visible(name))));
     }
     let branch = git.branch(context.directory())?;
-    for (key, name) in remotes.chosen(branch.as_deref()) {
-        match remotes.get(name) {
-            Some(remote) if is_elsewhere(context, remote) => {}
-            Some(remote) => return Ok(remote.clone()),
-            None if key.ends_with(".remote") => {}
-            None => not_elsewhere(context, &key, name)?,
-        }
+    if let Some(remote) = chosen(context, remotes, branch.as_deref())? {
+        return Ok(remote);
     }
     let is_azure = |remote: &&Remote| context.service.remote(&remote.push_url).is_ok();
     match remotes.iter().filter(is_azure).collect::<Vec<_>>().as_slice() {
