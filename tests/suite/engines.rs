@@ -1,7 +1,6 @@
 //! What `git vsts push` does as git does it, whoever packs: all or none, leases, and who packs what.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 
@@ -9,7 +8,7 @@ use double::{Answer, Rule};
 use rustix::process::{Pid, Signal, kill_process};
 use snapbox::{IntoData as _, assert_data_eq, str};
 
-use crate::sandbox::{Output, Sandbox};
+use crate::sandbox::{Output, Sandbox, write_program};
 
 /// One that pushes to a repository which lets all or nothing be changed.
 fn connected() -> Sandbox {
@@ -408,9 +407,7 @@ fn a_hook_runs_once_before_git_pushes_and_gets_no_token() {
     let _ = sandbox.git(["config", "remote.origin.promisor", "true"]);
     let hook = "#!/bin/sh\necho \"hook $*\" >&2; cat >&2; env | grep -e PAT= -e HANDED >&2; true\n";
     for name in ["pre-push", "reference-transaction"] {
-        sandbox.write(&format!(".git/hooks/{name}"), hook);
-        let hook = sandbox.work().join(".git/hooks").join(name);
-        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&sandbox.work().join(".git/hooks").join(name), hook);
     }
     let _ = sandbox.git(["config", "core.sshCommand", "ssh -v"]);
     let token = sandbox.token("contoso");
@@ -467,9 +464,8 @@ fn what_goes_over_ssh_is_pushed_by_git() {
     let bare = sandbox.home().join("bare");
     let _ = sandbox.git(["init", "--quiet", "--bare", &bare.display().to_string()]);
     let speaks = |script: &str| {
-        sandbox.write_home("ssh", script);
         let path = sandbox.home().join("ssh");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&path, script);
         sandbox.set("GIT_SSH_COMMAND", &path.display().to_string());
     };
     // Another service than the hosted one has no SSH.
@@ -826,9 +822,7 @@ fn what_moved_while_the_hook_ran_is_lost_by_no_push_of_git_s() {
     let hook = format!(
         "#!/bin/sh\nunset GIT_DIR\ncd {bare} && git update-ref refs/heads/main \"$(git commit-tree -p main -m Theirs main^{{tree}})\"\n"
     );
-    sandbox.write(".git/hooks/pre-push", &hook);
-    let hook = sandbox.work().join(".git/hooks/pre-push");
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&sandbox.work().join(".git/hooks/pre-push"), &hook);
     assert_data_eq!(
         sandbox.run(["push", "--force-with-lease"]).to_string(),
         str![[r#"
@@ -984,9 +978,8 @@ fn a_git_that_pushes_for_us_does_not_outlive_us() {
         never = never.display(),
         parent = parent.display()
     );
-    sandbox.write_home("ssh", &script);
     let ssh = sandbox.home().join("ssh");
-    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&ssh, &script);
     sandbox.set("GIT_SSH_COMMAND", &ssh.display().to_string());
     sandbox.set("GIT_VSTS_AZURE_URL", "");
     let mut command = sandbox.command(&sandbox.program(), ["push", "ssh"], &sandbox.work());

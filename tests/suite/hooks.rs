@@ -7,7 +7,7 @@ use std::path::Path;
 use snapbox::prelude::*;
 use snapbox::{assert_data_eq, str};
 
-use crate::sandbox::{Output, Sandbox};
+use crate::sandbox::{Output, Sandbox, write_program};
 
 /// Tells all that a hook can see of how it was called.
 const TELLS: &str = r#"#!/bin/sh
@@ -19,16 +19,10 @@ const TELLS: &str = r#"#!/bin/sh
 } >"$HOME/told"
 "#;
 
-fn hook(path: &Path, script: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, script).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 /// A connected repository whose `pre-push` is that script.
 fn with_hook(script: &str) -> Sandbox {
     let sandbox = Sandbox::connected();
-    hook(&sandbox.work().join(".git/hooks/pre-push"), script);
+    write_program(&sandbox.work().join(".git/hooks/pre-push"), script);
     sandbox
 }
 
@@ -148,7 +142,7 @@ fn old_git(sandbox: &Sandbox) {
         real.display()
     );
     let folder = sandbox.home().join("old");
-    hook(&folder.join("git"), &script);
+    write_program(&folder.join("git"), &script);
     sandbox.set("PATH", &format!("{}:{path}", folder.display()));
 }
 
@@ -252,7 +246,10 @@ fn its_folder_is_the_one_of_core_hooks_path() {
         ("~/of home", &sandbox.home().join("of home")),
     ] {
         let _ = sandbox.git(["config", "core.hooksPath", value]);
-        hook(&folder.join("pre-push"), "#!/bin/sh\ncat >/dev/null\necho \"$0\" >\"$HOME/told\"\n");
+        write_program(
+            &folder.join("pre-push"),
+            "#!/bin/sh\ncat >/dev/null\necho \"$0\" >\"$HOME/told\"\n",
+        );
         let output = sandbox.run(["push", "--dry-run"]);
         assert_eq!(output.status, 0, "{output}");
         assert!(told(&sandbox).is_some(), "{value}");

@@ -8,7 +8,7 @@ use serde_json::json;
 use snapbox::prelude::*;
 use snapbox::{assert_data_eq, str};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, write_program};
 
 /// The scopes that making a project takes.
 const PROJECTS: &str = "vso.code_manage vso.project_manage";
@@ -32,10 +32,7 @@ fn files() -> Sandbox {
 
 /// Writes a program of the shell.
 fn script(path: &Path, lines: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("#!/bin/sh\n{lines}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(path, &format!("#!/bin/sh\n{lines}\n"));
 }
 
 /// A token of these scopes for every run from now on.

@@ -1,18 +1,16 @@
 //! The pages of the service that `git vsts push` tells of and opens.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use snapbox::{IntoData as _, assert_data_eq, str};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, write_program};
 
 /// A browser that writes down where it was sent to.
 fn with_browser(sandbox: &Sandbox) {
     let seen = sandbox.home().join("seen");
-    sandbox.write_home("browser", &format!("#!/bin/sh\necho \"$1\" >>{}\n", seen.display()));
     let browser = sandbox.home().join("browser");
-    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&browser, &format!("#!/bin/sh\necho \"$1\" >>{}\n", seen.display()));
     sandbox.set("BROWSER", &browser.display().to_string());
 }
 

@@ -190,9 +190,7 @@ impl Sandbox {
             let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run");
             assert!(made.success());
             let script = format!("#!/bin/sh\nprintf '%s' \"$1\" >'{}'\n", pipe.display());
-            write(&program, &script);
-            let runs = fs::Permissions::from_mode(0o755);
-            fs::set_permissions(&program, runs).expect("it is our own");
+            write_program(&program, &script);
         }
         self.set("BROWSER", &program.display().to_string());
         let (microsoft, account) = (self.azure.microsoft(), account.to_owned());
@@ -467,6 +465,13 @@ fn path(binary: &str) -> std::ffi::OsString {
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
     path
+}
+
+/// Writes a program, such as a hook, with its folders.
+pub fn write_program(path: &Path, text: &str) {
+    write(path, text);
+    let runs = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(path, runs).expect("it is our own");
 }
 
 fn write(path: &Path, content: &str) {

@@ -14,7 +14,7 @@ use serde_json::json;
 use snapbox::prelude::*;
 use snapbox::{assert_data_eq, str};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, write_program};
 
 /// The forms in which a secret travels.
 fn forms(secret: &str) -> [String; 4] {
@@ -61,12 +61,6 @@ fn assert_files_free(sandbox: &Sandbox, secret: &str, kept: bool) {
     }
 }
 
-fn program(path: &Path, script: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, script).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 /// Puts programs in place that write down what they and their parents were given: a `git` that goes
 /// on as git, and the hooks of a commit and a push.
 fn watch_children(sandbox: &Sandbox) -> PathBuf {
@@ -78,10 +72,13 @@ fn watch_children(sandbox: &Sandbox) -> PathBuf {
         seen.display()
     );
     let bin = sandbox.home().join("bin");
-    program(&bin.join("git"), &format!("#!/bin/sh\n{dump}\nexec '{}' \"$@\"\n", git.display()));
+    write_program(
+        &bin.join("git"),
+        &format!("#!/bin/sh\n{dump}\nexec '{}' \"$@\"\n", git.display()),
+    );
     for hook in ["pre-commit", "commit-msg", "pre-push"] {
         let environ = format!("cat /proc/$PPID/environ >> '{}'", seen.display());
-        program(
+        write_program(
             &sandbox.work().join(".git/hooks").join(hook),
             &format!("#!/bin/sh\n{dump}\n{environ}\nexit 0\n"),
         );

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use double::{Answer, Request, Rule};
 use snapbox::{IntoData as _, assert_data_eq, str};
 
-use crate::sandbox::{Output, Sandbox};
+use crate::sandbox::{Output, Sandbox, write_program};
 
 const ADA: &str = "ada@contoso.com";
 
@@ -178,8 +178,7 @@ fn an_answer_that_says_no_is_not_taken_for_a_lost_one() {
 /// A program of the sandbox's own, and its path.
 fn script(sandbox: &Sandbox, name: &str, text: &str) -> String {
     let path = sandbox.work().with_file_name("bin").join(name);
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&path, &format!("#!/bin/sh\n{text}\n"));
     path.display().to_string()
 }
 
