@@ -4,6 +4,7 @@ use url::Url;
 
 use super::send::{Done, Options, Signer, show};
 use crate::commands::helper;
+use crate::configuration::{Configuration, Trust};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http;
@@ -37,13 +38,8 @@ pub(super) fn reason(
     if let Some(reason) = repository.needs_git() {
         return Ok(Some(reason));
     }
-    let configuration = context.configuration()?;
-    let is_set = |key: &str| {
-        let value = configuration.get(key)?.to_ascii_lowercase();
-        Some(!["", "false", "no", "off", "0"].contains(&&*value))
-    };
     let settings = [
-        (is_set("push.gpgSign") == Some(true), "push.gpgSign is set"),
+        (is_on(context.configuration()?, "push.gpgSign") == Some(true), "push.gpgSign is set"),
         (recurses(context)?, "submodules are to be pushed too, or looked at"),
     ];
     Ok(settings.into_iter().find(|(is_set, _)| *is_set).map(|(_, reason)| reason))
@@ -52,17 +48,21 @@ pub(super) fn reason(
 /// Whether git pushes submodules or looks at them, for which it has to know the names of what it pushes.
 fn recurses(context: &Context) -> Result<bool, Error> {
     let configuration = context.configuration()?;
-    // git's own order: what is said of a push goes before what is said of every command.
-    let mut keys = ["push.recurseSubmodules", "submodule.recurse"].into_iter();
-    let said = keys.find_map(|key| configuration.get(key)).unwrap_or_default();
-    let said = said.to_ascii_lowercase();
-    if said == "only" {
+    let push = "push.recurseSubmodules";
+    if configuration.get(push).is_some_and(|said| said.eq_ignore_ascii_case("only")) {
         let message =
             "push.recurseSubmodules is `only`, so nothing of this repository is to be pushed";
         return Err(Error::message(Kind::Usage, message)
             .hint("`git config --show-origin push.recurseSubmodules` says who set it"));
     }
-    Ok(!["", "false", "no", "off", "0"].contains(&&*said))
+    // git's own order: what is said of a push goes before what is said of every command.
+    let said = is_on(configuration, push).or_else(|| is_on(configuration, "submodule.recurse"));
+    Ok(said == Some(true))
+}
+
+/// Whether a setting is on that has more words for it than a boolean, such as `if-asked` or `on-demand`.
+fn is_on(configuration: &Configuration, key: &str) -> Option<bool> {
+    configuration.boolean(key, Trust::Everyone).unwrap_or(Some(true))
 }
 
 /// The git that pushes, if it may.
